@@ -1,0 +1,68 @@
+"""The contract of a source: it cuts its input into items, and never fails for one of them."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+from runner.item import Item
+from runner.options import Options
+from runner.units import Size
+
+MAX_RECORD_BYTES = 16 * 2**20
+
+
+class Source(Protocol):
+    """An input, opened for one run.
+
+    `items` is iterated once, by one thread; `decode` is called by many threads at once and must
+    not touch the reader's state beyond what was fixed before the item was yielded.
+    """
+
+    total: int | None
+    """Number of items, where it is known without reading the input; else `None`."""
+
+    def items(self) -> Iterator[Item]:
+        """Yield the items in input order.
+
+        A record that cannot be cut is yielded with a `BrokenRecord` and the reading goes on.
+        Closing the generator closes what it opened.
+
+        Raises:
+            InputBroken: The input itself stopped (an I/O error, a cut compressed stream).
+        """
+        ...
+
+    def decode(self, item: Item) -> object:
+        """Return a fresh value for `item`, as the task will get it; never called for a `BrokenRecord`.
+
+        Raises:
+            MalformedRecord: The record is not what the format says.
+        """
+        ...
+
+    def weigh(self, item: Item) -> int:
+        """Return the bytes of raw input that `item` holds in memory (0 where that is nothing)."""
+        ...
+
+
+class SourceOptions(Options):
+    """What every `input:` has in common."""
+
+    @abstractmethod
+    def open(self, root: Path) -> Source:
+        """Return the source, its files found below `root` and proven readable.
+
+        Raises:
+            InputBroken: A file is missing, is no file, or cannot be read. The message names the
+                path and says what to do.
+        """
+
+
+class RecordOptions(SourceOptions):
+    """What inputs made of records in a byte stream have in common."""
+
+    max_record_bytes: Size = MAX_RECORD_BYTES
+    """The longest record, in bytes; a longer one fails alone and is never held in memory."""

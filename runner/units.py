@@ -1,0 +1,89 @@
+"""Durations, sizes and rates as people write them in a job file: one way to write each.
+
+A duration is float seconds in code, a size whole bytes, a rate float events per second. The
+grammar is small on purpose: a whole or decimal number and a unit, nothing between them.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", re.ASCII)
+_DURATION_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_SIZE = re.compile(r"(\d+)(B|KiB|MiB|GiB)", re.ASCII)
+_SIZE_BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+
+
+def parse_duration(text: str) -> float:
+    """Return the seconds of `500ms`, `30s`, `5m`, `2h` or `1d`; raise ValueError for anything else."""
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise ValueError(f"a duration is a number and a unit (500ms, 30s, 5m, 2h), got {text!r}")
+    return float(match[1]) * _DURATION_SECONDS[match[2]]
+
+
+def parse_size(text: str) -> int:
+    """Return the bytes of `512B`, `64KiB`, `16MiB` or `1GiB`; raise ValueError for anything else."""
+    match = _SIZE.fullmatch(text)
+    if match is None:
+        raise ValueError(f"a size is a whole number and a unit (512B, 64KiB, 16MiB, 1GiB), got {text!r}")
+    return int(match[1]) * _SIZE_BYTES[match[2]]
+
+
+def format_size(size: int) -> str:
+    """Return `size` bytes in the largest unit that holds it exactly, as `parse_size` reads it."""
+    for unit in ("GiB", "MiB", "KiB"):
+        if size and size % _SIZE_BYTES[unit] == 0:
+            return f"{size // _SIZE_BYTES[unit]}{unit}"
+    return f"{size}B"
+
+
+def format_duration(seconds: float) -> str:
+    """Return `seconds` for a person: `350 ms`, `12.3 s`, `4 min 05 s`, `2 h 07 min`."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def _size(value: Any) -> int:
+    if isinstance(value, str):
+        value = parse_size(value)
+    elif isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"a size is a whole number and a unit (512B, 64KiB, 16MiB, 1GiB), got {value!r}")
+    else:
+        raise ValueError(f"a size needs its unit: write {value}B, or KiB, MiB, GiB")
+    if value < 1:
+        raise ValueError("a size must be at least 1B")
+    return value
+
+
+def _duration(value: Any) -> float:
+    if isinstance(value, str):
+        return parse_duration(value)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        raise ValueError(f"a duration needs its unit: write {value}s, or ms, m, h")
+    raise ValueError(f"a duration is a number and a unit (500ms, 30s, 5m, 2h), got {value!r}")
+
+
+Size = Annotated[
+    int,
+    BeforeValidator(_size),
+    PlainSerializer(format_size, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": "^[0-9]+(B|KiB|MiB|GiB)$"}),
+]
+"""A field that takes `16MiB` and holds bytes."""
+
+Duration = Annotated[
+    float,
+    BeforeValidator(_duration),
+    WithJsonSchema({"type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?(ms|s|m|h|d)$"}),
+]
+"""A field that takes `30s` and holds seconds."""
