@@ -1,4 +1,4 @@
-"""What travels from a source to the engine: one record, where it stood, and what is wrong with it if it could not be cut.
+"""What travels from a source to the engine: a record, where it stood, and what is wrong if it was not cut.
 
 `Item` and `Where` are named tuples because one of each is made per record: making a tuple costs
 about 0.1 µs, a frozen dataclass five times that.

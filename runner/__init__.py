@@ -1,0 +1,1 @@
+"""A declarative batch-job runner: many items, one Python function."""
