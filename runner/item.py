@@ -38,7 +38,7 @@ class Item(NamedTuple):
         where: Its place in the input.
     """
 
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody calls on an item
     raw: Any
     where: Where
 

@@ -47,13 +47,13 @@ class Outcome(NamedTuple):
         item: The item.
         rows: What the sink's encoder made of the task's result, `None` where the task returned
             `None`.
-        count: Number of rows in `rows`.
-        failure: Why there are no rows, or `None`. `rows` is `None` then and `count` 0.
+        row_count: Number of rows in `rows`.
+        failure: Why there are no rows, or `None`. `rows` is `None` then and `row_count` 0.
     """
 
     item: Item
     rows: Any
-    count: int
+    row_count: int
     failure: Failure | None
 
 

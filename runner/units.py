@@ -54,15 +54,14 @@ def format_duration(seconds: float) -> str:
 
 
 def _size(value: Any) -> int:
-    if isinstance(value, str):
-        value = parse_size(value)
-    elif isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError(f"a size is a whole number and a unit (512B, 64KiB, 16MiB, 1GiB), got {value!r}")
-    else:
+    if isinstance(value, int) and not isinstance(value, bool):
         raise ValueError(f"a size needs its unit: write {value}B, or KiB, MiB, GiB")
-    if value < 1:
+    if not isinstance(value, str):
+        raise ValueError(f"a size is a whole number and a unit (512B, 64KiB, 16MiB, 1GiB), got {value!r}")
+    size = parse_size(value)
+    if size < 1:
         raise ValueError("a size must be at least 1B")
-    return value
+    return size
 
 
 def _duration(value: Any) -> float:

@@ -1,0 +1,191 @@
+"""`runner.imap`: the engine as a library, a better `multiprocessing.pool.ThreadPool.imap`."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+from types import TracebackType
+from typing import Any, Literal, Self, TypeVar, cast
+
+from runner.engine.size import default_size, default_window
+from runner.engine.threads import ThreadPool
+from runner.engine.window import Outcomes
+from runner.errors import TaskFailed
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class _Raised(Iterator[Any]):
+    """A result that is an exception; as an iterator it raises it, once."""
+
+    __slots__ = ("_error",)
+
+    def __init__(self, error: BaseException) -> None:
+        self._error: BaseException | None = error
+
+    def __next__(self) -> Any:
+        error, self._error = self._error, None
+        if error is None:
+            raise StopIteration
+        try:
+            if isinstance(error, Exception) and not isinstance(error, StopIteration | StopAsyncIteration):
+                raise error
+            raise TaskFailed(f"the task raised {type(error).__name__}: {error}") from error
+        finally:
+            del error  # no cycle through this frame
+
+
+class _Runs(Iterator[Iterator[Any]]):
+    """Cuts the lists of results into runs without a failure and failures: what `Results` chains."""
+
+    def __init__(self) -> None:
+        self.outcomes: Outcomes[Any] | None = None
+        self._left: list[list[Any]] = []
+        self._has_failed = False
+        self._queue: deque[list[Any] | _Raised] = deque()
+
+    def rescue(self, item: object, error: BaseException) -> _Raised:
+        """Make the result of an item that failed; called by the workers."""
+        self._has_failed = True
+        # The first frame is the worker's: it says nothing to the user, and would keep the chunk alive.
+        trace = error.__traceback__
+        return _Raised(error.with_traceback(trace.tb_next if trace is not None else None))
+
+    def __next__(self) -> Iterator[Any]:
+        if not self._queue:
+            assert self.outcomes is not None
+            results = next(self.outcomes)
+            if not self._has_failed:
+                return self._popping(results)
+            self._cut(results)
+        run = self._queue.popleft()
+        return run if isinstance(run, _Raised) else self._popping(run)
+
+    def _cut(self, results: list[Any]) -> None:
+        good: list[Any] = []
+        for result in results:
+            if type(result) is not _Raised:
+                good.append(result)
+                continue
+            if good:
+                self._queue.append(good)
+                good = []
+            self._queue.append(result)
+        if good:
+            self._queue.append(good)
+
+    def clear(self) -> None:
+        """Let go of everything not yet delivered; the chain ends."""
+        self._queue.clear()
+        self._left.clear()
+
+    def _popping(self, run: list[Any]) -> Iterator[Any]:
+        # Popped, not iterated: a delivered result may be large, and belongs to the caller alone. All
+        # in C, and `clear` ends it from outside.
+        run.reverse()
+        self._left = [run] * len(run)
+        return map(list.pop, self._left)
+
+
+class Results(chain[R]):
+    """The results of `imap`, one by one. Not for several threads at once.
+
+    `next()` returns the next result, or raises what the task raised for that item, with its own
+    traceback, and may then be called again for the items after it. `StopIteration`,
+    `StopAsyncIteration` and what is no `Exception` arrive as `TaskFailed` with a `__cause__`. What the
+    input raised is raised once, after all results.
+
+    A `chain` because that is an iterator in C which survives an exception of the iterator that it is
+    in: a `__next__` in Python costs more than all the rest of the engine at chunksize 100.
+    """
+
+    _runs: _Runs
+
+    def close(self, *, grace: float = 1.0) -> int:
+        """End early: draw nothing more, drop what is queued, wait `grace` seconds for running items.
+
+        Returns the number of threads left behind in the task (daemon threads, 0 as a rule).
+        """
+        assert self._runs.outcomes is not None
+        left = self._runs.outcomes.close(grace=grace)
+        self._runs.clear()
+        return left
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def imap(
+    func: Callable[[T], R],
+    iterable: Iterable[T],
+    *,
+    size: int | None = None,
+    chunksize: int | Literal["auto"] = 1,
+    ordered: bool = True,
+    window: int | None = None,
+    engine: Literal["threads"] = "threads",
+) -> Results[R]:
+    """Call `func` on every item of `iterable` in a pool of threads; return an iterator of the results.
+
+    Lazy at both ends: at most `window` items are drawn from `iterable` and not yet taken from the
+    iterator, so an endless input and a slow consumer are both fine. One thread, not the caller's,
+    iterates `iterable`. Work starts at the call.
+
+    Args:
+        func: Called with one item, in many threads at once.
+        iterable: Drawn as results are taken.
+        size: Threads; `None` means min(32, usable CPUs + 4).
+        chunksize: Items handed to a thread at a time, or `"auto"`. Only a matter of speed: a failing
+            item never touches another of its chunk.
+        ordered: Results in the order of the input (`imap`), or as they finish (`imap_unordered`).
+        window: Most items drawn and not yet taken, at least `chunksize`; `None` means
+            max(1024, 4 x size x chunksize).
+        engine: Only `"threads"` so far.
+
+    Returns:
+        An iterator, also a context manager: leaving the block, `close()` or dropping the last
+        reference stops the drawing and drops what is queued.
+
+    Raises:
+        ValueError: `size`, `chunksize`, `window` or `engine` is out of range.
+        TypeError: `func` is not callable, `iterable` is not iterable.
+        WorkerBroken: The threads could not be started.
+    """
+    if not callable(func):
+        raise TypeError(f"`func` must be callable, got {type(func).__name__}")
+    if not hasattr(iterable, "__iter__") and not hasattr(iterable, "__getitem__"):
+        raise TypeError(f"`iterable` must be iterable, got {type(iterable).__name__}")
+    if engine != "threads":
+        raise ValueError(f'`engine` must be "threads", got {engine!r}')
+    size = _at_least("size", 1, default_size() if size is None else size)
+    # For threads a chunk of 1 already costs less than a microsecond, and anything larger could make
+    # a tiny item wait behind a slow one.
+    chunksize = 1 if chunksize == "auto" else _at_least("chunksize", 1, chunksize)
+    window = default_window(size, chunksize) if window is None else window
+    window = _at_least("window", chunksize, window)
+
+    pool_size, runs = size, _Runs()
+    rescue = runs.rescue
+
+    def make_pool(done: Any) -> ThreadPool:
+        return ThreadPool(func, rescue, done, size=pool_size)
+
+    runs.outcomes = Outcomes(iterable, make_pool, chunksize=chunksize, ordered=ordered, window=window)
+    results = cast(Results[R], Results.from_iterable(runs))
+    results._runs = runs
+    return results
+
+
+def _at_least(name: str, least: int, value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"`{name}` must be a whole number, got {value!r}")
+    if value < least:
+        raise ValueError(f"`{name}` must be at least {least}, got {value}")
+    return value

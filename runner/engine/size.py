@@ -1,0 +1,26 @@
+"""How many workers and how much window, where nobody said."""
+
+from __future__ import annotations
+
+import os
+
+LEAST_WINDOW = 1024
+"""Arbitrary, but measured: below about 256 threads meet too often, above 1024 nothing is gained."""
+
+
+def usable_cpus() -> int:
+    """Return the CPUs this process may run on, at least 1."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS
+        return os.cpu_count() or 1
+
+
+def default_size() -> int:
+    """Return min(32, usable CPUs + 4): the rule of CPython's own `ThreadPoolExecutor`."""
+    return min(32, usable_cpus() + 4)
+
+
+def default_window(size: int, chunksize: int) -> int:
+    """Return the most items drawn and not yet delivered: max(1024, 4 x size x chunksize)."""
+    return max(LEAST_WINDOW, 4 * size * chunksize)

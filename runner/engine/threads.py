@@ -1,0 +1,105 @@
+"""Worker threads: a fixed pool that takes chunks from one queue.
+
+Guarantees: whatever an item raises, `SystemExit`, `KeyboardInterrupt`, `GeneratorExit` and
+`StopIteration` included, becomes that item's result and touches nobody else's; a worker that is told
+to stop finishes the item it is at and nothing after it; when the last item is done, no worker holds a
+reference to an item or a result.
+
+Threads are daemons: a hung task must not keep the process from ending.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Any
+
+from runner.clock import Clock
+from runner.engine.window import EXITED, Message, Task
+from runner.errors import WorkerBroken
+
+Attempt = Callable[[Any], Any]
+"""Runs one item. What it returns is the item's result; what it raises is handed to `Rescue`."""
+Rescue = Callable[[Any, BaseException], Any]
+"""Makes the result of an item from what its attempt raised; never raises itself."""
+
+
+class ThreadPool:
+    """A `runner.engine.window.Pool` of `size` threads."""
+
+    def __init__(self, attempt: Attempt, rescue: Rescue, done: SimpleQueue[Message], *, size: int) -> None:
+        assert size >= 1
+        self.size = size
+        # Empty until the workers are to stop: the truth of a list is the cheapest flag to look at.
+        self._stopping: list[bool] = []
+        self._tasks: SimpleQueue[Task[Any] | None] = SimpleQueue()
+        self.submit = self._tasks.put
+        # The workers get the parts they need, not the pool, so that nothing keeps the consumer alive.
+        self._threads = [
+            Thread(target=_work, args=(self, attempt, rescue, done), name=f"runner-worker-{n}", daemon=True)
+            for n in range(size)
+        ]
+
+    def start(self) -> None:
+        """Start every thread, or none."""
+        for started, thread in enumerate(self._threads):
+            try:
+                thread.start()
+            except RuntimeError as error:
+                self._threads = self._threads[:started]
+                self.stop(drop=True)
+                raise WorkerBroken(
+                    f"only {started} of {self.size} worker threads could be started ({error}); "
+                    "lower `pool.size` or raise the limit on threads"
+                ) from error
+
+    def stop(self, *, drop: bool) -> None:
+        """End the workers: now (`drop`), or when the queue is empty."""
+        if drop:
+            self._stopping.append(True)
+            try:
+                while True:
+                    self._tasks.get_nowait()
+            except Empty:
+                pass
+        for _ in range(self.size):
+            self._tasks.put(None)
+
+    def alive(self) -> int:
+        """Return how many threads are still running."""
+        return sum(thread.is_alive() for thread in self._threads)
+
+    def join(self, deadline: float, clock: Clock) -> None:
+        """Wait for the threads, at most until `deadline`."""
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - clock.monotonic()))
+
+
+def _work(pool: ThreadPool, attempt: Attempt, rescue: Rescue, done: SimpleQueue[Message]) -> None:
+    get, put, stopping = pool._tasks.get, done.put, pool._stopping
+    error: BaseException | None = None
+    task: Task[Any] | None
+    try:
+        while (task := get()) is not None and not stopping:
+            sequence, items, weight = task
+            results: list[Any] = []
+            add = results.append
+            rest = iter(items)
+            while True:  # one round, and one more for each item that raises
+                try:
+                    for item in rest:
+                        add(attempt(item))
+                        if stopping:
+                            break
+                    break
+                except BaseException as raised:
+                    add(rescue(item, raised))
+                    if stopping:
+                        break
+            put((sequence, results, weight))
+            # Nothing may keep the items and results alive while this thread waits for the next chunk.
+            task = items = results = add = rest = item = None  # type: ignore[assignment]
+    except BaseException as raised:  # a bug of ours, or no memory: told, never a silent missing worker
+        error = raised
+    put((EXITED, None, error))
