@@ -22,7 +22,7 @@ A failure of a task is never one of these: it travels as a value (`runner.outcom
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,9 +42,9 @@ class JobInvalid(RunnerError):
     `faults` are `runner.jobfile.Problem` values, in the order of the file.
     """
 
-    def __init__(self, faults: Sequence[object]) -> None:
+    def __init__(self, faults: Sequence[Any]) -> None:
         super().__init__(f"the job file has {len(faults)} fault{'s' if len(faults) != 1 else ''}")
-        self.faults = tuple(faults)
+        self.faults: tuple[Any, ...] = tuple(faults)
 
 
 class Refused(RunnerError):

@@ -5,7 +5,17 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any, Literal, Protocol
 
+from pydantic import field_validator
+
 from runner.options import Options
+
+STDOUT = "-"
+"""The path that means standard output."""
+
+# Named one by one, not "whatever we do not know": a path may end in anything else.
+_UNBUILT_SUFFIXES = frozenset(
+    {".7z", ".br", ".bz2", ".lz4", ".lzma", ".tar", ".tgz", ".xz", ".z", ".zip", ".zst"}
+)
 
 
 class Encoder(Protocol):
@@ -43,6 +53,22 @@ class Encoder(Protocol):
         """Return the bytes after the last row (a header that no row has brought, for one)."""
         ...
 
+    def state(self) -> dict[str, object]:
+        """Return what `settle` has learnt from the rows so far, as JSON can hold it; `{}` where nothing.
+
+        It goes into each checkpoint. A caller that drops settled rows (one row of several of an
+        item was refused) takes it before the first of them and restores it.
+        """
+        ...
+
+    def restore(self, state: dict[str, object]) -> None:
+        """Go on as the encoder whose `state` this is; the bytes it had returned are in the output.
+
+        Raises:
+            ValueError: It is no state of an encoder of this kind.
+        """
+        ...
+
 
 class SinkOptions(Options):
     """What every `output:` has in common."""
@@ -59,3 +85,25 @@ class FileSinkOptions(SinkOptions):
     """Where the output appears, complete, when the run is done; from the project root."""
     if_exists: Literal["replace", "fail", "skip"] = "replace"
     """What to do about a file that stands there: replace it at the end, fail, or skip the run."""
+
+    @field_validator("path")
+    @classmethod
+    def _must_be_writable_as_said(cls, path: str) -> str:
+        if not path.strip():
+            raise ValueError("`path` must name a file, got an empty text; `-` is standard output")
+        name = path.rpartition("/")[2]
+        if name in {"", ".", ".."}:
+            raise ValueError(f"`path` must name a file, got the folder {path!r}")
+        if "\0" in path:
+            raise ValueError("`path` must not hold a NUL character")
+        suffix = _suffix(name)
+        if suffix.lower() in _UNBUILT_SUFFIXES:
+            raise ValueError(f"an output ending in `{suffix}` is not built; write plain or `.gz`")
+        if suffix.lower() == ".gz" and suffix != ".gz":
+            raise ValueError(f"an output is compressed when it ends in `.gz`, got `{suffix}`")
+        return path
+
+
+def _suffix(name: str) -> str:
+    stem, dot, suffix = name.rpartition(".")
+    return dot + suffix if stem else ""

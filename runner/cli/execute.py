@@ -1,0 +1,292 @@
+"""What `runner run` does: prepare in the main thread, run in another, turn every end into an exit code.
+
+The main thread only waits while the job runs, so a signal is acted on at once, even while the reader, a
+task or the encoder sits in a C call for seconds.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event, Thread
+from types import FrameType
+
+from runner.cli.words import say, show_problems
+from runner.clock import Clock, SystemClock
+from runner.config import Config, load_config
+from runner.engine.stop import Stop
+from runner.errors import Broken, JobInvalid, Locked, Refused, UsageError
+from runner.files import Files
+from runner.jobfile import LoadedJob, load_job
+from runner.observers.log import RunLog, forget_old_runs
+from runner.observers.progress import Progress
+from runner.observers.summary import escape, render_summary, summary_json
+from runner.outcome import ExitCode, RunSummary
+from runner.pipeline import Run, run_job
+from runner.review import import_task
+from runner.task import Task
+
+GRACE_SECONDS = 25.0
+"""For running items after a first signal: less than the 30 s that Kubernetes gives a container."""
+LEAVE_SECONDS = 2.0
+"""For writing what is finished after a second signal; arbitrary."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The command line of `runner run`."""
+
+    job: Path
+    params: dict[str, str]
+    overrides: Sequence[tuple[str, str]]
+    limit: int | None
+    as_json: bool
+    is_quiet: bool
+    log_file: Path | None
+    config: Path | None
+
+
+def execute(order: Order) -> ExitCode:
+    """Run the job and say how it ended. Never raises for what a user or the world did."""
+    clock = SystemClock()
+    summary = RunSummary(run_id=_new_run_id(clock), job=order.job.stem)
+    log: RunLog | None = None
+    start = clock.monotonic()
+    try:
+        loaded, task, config = _prepare(order, clock, summary)
+        path = order.log_file or config.state / "runs" / summary.run_id / "log.jsonl"
+        log = RunLog(path, run_id=summary.run_id, job=summary.job, level=config.log_level)
+        forget_old_runs(config.state / "runs")
+        progress = Progress(summary, write=_voice(order), start=start)
+        run = Run(
+            loaded=loaded,
+            task=task,
+            config=config,
+            summary=summary,
+            stop=Stop(),
+            log=log,
+            progress=progress,
+            clock=clock,
+            files=Files(),
+            limit=order.limit,
+            say=_voice(order),
+        )
+        _supervise(run)
+    except BaseException as error:
+        _explain(error, summary, order)
+    summary.duration_seconds = clock.monotonic() - start
+    _report(order, summary, log)
+    return summary.exit_code
+
+
+def _prepare(order: Order, clock: Clock, summary: RunSummary) -> tuple[LoadedJob, Task, Config]:
+    if order.as_json and ("output.path", "-") in order.overrides:
+        raise UsageError("--json and an output on standard output exclude each other")
+    loaded = load_job(
+        order.job,
+        params=order.params,
+        overrides=order.overrides,
+        environ=os.environ,
+        today=clock.now().date(),
+    )
+    if loaded.job is None:
+        raise _Shown(loaded, JobInvalid(loaded.problems))
+    summary.job = loaded.job.name
+    if order.as_json and getattr(loaded.job.output, "path", None) == "-":
+        raise UsageError("--json and an output on standard output exclude each other")
+    config = load_config(loaded.root, operator=order.config, environ=os.environ)
+    task, problems = import_task(loaded, config)
+    if task is None:
+        raise _Shown(loaded, JobInvalid(problems))
+    if loaded.problems and not order.is_quiet:
+        show_problems(loaded.problems, {str(loaded.path): loaded.text})
+    return loaded, task, config
+
+
+class _Shown(Exception):
+    """A job file with faults, and its text to show them in."""
+
+    def __init__(self, loaded: LoadedJob, invalid: JobInvalid) -> None:
+        self.loaded = loaded
+        self.invalid = invalid
+
+
+def _supervise(run: Run) -> None:
+    """Run the job in a thread of its own, and wait for it, signals and progress."""
+    _keep_arenas_few()
+    finished = Event()
+    caught: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            run_job(run)
+        except BaseException as error:  # carried to the main thread, which explains it
+            caught.append(error)
+        finally:
+            finished.set()
+
+    with _signals(run, finished):
+        thread = Thread(target=work, name="runner-delivery", daemon=True)
+        thread.start()
+        while not finished.wait(1.0):
+            run.progress.tick(run.clock.monotonic())
+        thread.join()
+    if caught:
+        raise caught[0]
+
+
+@contextmanager
+def _signals(run: Run, finished: Event) -> Iterator[None]:
+    """Turn SIGINT and SIGTERM into a polite stop, a second one into a quick one, a third into the end."""
+    asked = 0
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        asked += 1
+        name = signal.Signals(number).name
+        code = ExitCode.TERMINATED if number == signal.SIGTERM else ExitCode.INTERRUPTED
+        if asked == 1:
+            run.stop.request(name, grace=GRACE_SECONDS)
+            say(
+                f"{name}: taking no more items, finishing what runs "
+                f"(at most {GRACE_SECONDS:.0f} s); once more: leave at once"
+            )
+        elif asked == 2:
+            run.stop.request(name, grace=0.0)
+            say(f"{name}: leaving")
+            Thread(target=_leave_soon, args=(finished, code), name="runner-leave", daemon=True).start()
+        else:
+            os._exit(code)
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, handle) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+def _leave_soon(finished: Event, code: ExitCode) -> None:
+    if not finished.wait(LEAVE_SECONDS):
+        os._exit(code)
+
+
+def _keep_arenas_few() -> None:
+    """Let glibc keep one memory arena for all threads: about 30 MiB less with a pool, and no slower."""
+    import ctypes
+
+    try:
+        ctypes.CDLL(None).mallopt(-8, 1)  # M_ARENA_MAX
+    except (AttributeError, OSError):  # no glibc
+        pass
+
+
+def _explain(error: BaseException, summary: RunSummary, order: Order) -> None:
+    """Say what went wrong, and put status, exit code and message into the summary."""
+    invalid = error.invalid if isinstance(error, _Shown) else error
+    if isinstance(invalid, JobInvalid):
+        texts = {str(error.loaded.path): error.loaded.text} if isinstance(error, _Shown) else {}
+        if not texts:
+            texts = _texts(str(getattr(problem, "file", "")) for problem in invalid.faults)
+        show_problems(invalid.faults, texts)
+        _end(summary, "invalid", ExitCode.INVALID, str(invalid))
+    elif isinstance(error, UsageError):
+        _end(summary, "invalid", ExitCode.USAGE, str(error))
+    elif isinstance(error, Refused):
+        _end(summary, "refused", ExitCode.REFUSED, str(error))
+    elif isinstance(error, Locked):
+        _end(summary, "locked", ExitCode.LOCKED, str(error))
+    elif isinstance(error, Broken):
+        _end(summary, "broken", ExitCode.BROKEN, str(error))
+    elif isinstance(error, KeyboardInterrupt):
+        _end(summary, "interrupted", ExitCode.INTERRUPTED, "stopped by SIGINT before the run began")
+    else:
+        say("runner has a bug; please report this:")
+        say("".join(traceback.format_exception(error)))
+        _end(summary, "broken", ExitCode.BUG, f"a bug of runner: {type(error).__name__}: {error}")
+
+
+def _texts(files: Iterator[str]) -> dict[str, str]:
+    texts = {}
+    for file in set(files):
+        try:
+            texts[file] = Path(file).read_text("utf-8", "replace")
+        except OSError:
+            continue
+    return texts
+
+
+def _end(summary: RunSummary, status: str, code: ExitCode, message: str) -> None:
+    summary.status, summary.exit_code, summary.message = status, code, message
+
+
+def _report(order: Order, summary: RunSummary, log: RunLog | None) -> None:
+    if log is not None:
+        facts = summary_json(summary)
+        del facts["run_id"], facts["job"]  # every line has them
+        log.event("run.finished", level, **facts)
+        log.close()
+        if log.error is not None:
+            say(f"warning: {log.error}")
+    if not (order.is_quiet and summary.exit_code is ExitCode.DONE):
+        if (summary.status in ("invalid", "refused", "locked") and log is None) or not summary.items:
+            if summary.exit_code is ExitCode.USAGE or summary.status != "invalid":
+                say(_brief(summary, log))
+        else:
+            say(_full(order, summary, log))
+    if order.as_json:
+        import orjson
+
+        try:
+            sys.stdout.buffer.write(orjson.dumps(summary_json(summary)) + b"\n")
+            sys.stdout.flush()
+        except OSError:
+            summary.exit_code = ExitCode.BROKEN
+
+
+def _brief(summary: RunSummary, log: RunLog | None) -> str:
+    if summary.exit_code is ExitCode.DONE:
+        return _text(summary, log, None)
+    return f"error: {escape(summary.message, 2000)}"
+
+
+def _full(order: Order, summary: RunSummary, log: RunLog | None) -> str:
+    command = f"runner run {order.job}"
+    next_step = {
+        "failed": f"mend the cause, then the same command again: {command}",
+        "interrupted": f"start over: {command}",
+        "broken": f"mend the cause, then the same command again: {command}",
+    }.get(summary.status)
+    return _text(summary, log, next_step)
+
+
+def _text(summary: RunSummary, log: RunLog | None, next_step: str | None) -> str:
+    dead = summary.dead_letter if summary.failed else None
+    return render_summary(
+        summary, dead_letter=dead, log=_near(log.path) if log is not None else None, next_step=next_step
+    )
+
+
+def _voice(order: Order) -> Callable[[str], None]:
+    return (lambda text: None) if order.is_quiet else say
+
+
+def _near(path: Path) -> str:
+    """Return the path as one would type it from here."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except (ValueError, OSError):
+        return str(path)
+
+
+def _new_run_id(clock: Clock) -> str:
+    """Return a name for this run that sorts by time: `20261123T034500Z-9f3a1c`."""
+    return f"{clock.now():%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"

@@ -1,0 +1,119 @@
+"""The operator's settings: what a job file may name, how much is logged, where state is kept.
+
+Two files count: the operator's (`--config`, else `$RUNNER_CONFIG`) and the project's (`config.yaml` in
+the project root). The project's can narrow the operator's, never widen it: a task must be allowed by
+both lists, and where the operator names a state folder or a log level, that one holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from runner.errors import JobInvalid, UsageError
+from runner.jobfile.document import read_document
+from runner.jobfile.problem import Problem, format_path
+from runner.options import Options
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
+class TaskSettings(Options):
+    """What a job file may name as its task."""
+
+    allow: list[str] | None = None
+    """Patterns of dotted paths (`jobs.*`); `None` allows all but the standard library."""
+
+
+class LogSettings(Options):
+    """What is written to a run's log."""
+
+    level: LogLevel = "info"
+    """The least level that is written."""
+
+
+class Settings(Options):
+    """One `config.yaml`."""
+
+    tasks: TaskSettings = Field(default_factory=TaskSettings)
+    """What a job file may name."""
+    log: LogSettings = Field(default_factory=LogSettings)
+    """The log."""
+    state: str = ".runner"
+    """Folder of the runner's own records; a relative one starts at the project root."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The settings in force for one run.
+
+    Attributes:
+        allow: Lists of patterns; a task must match one of each.
+        log_level: The least level that is logged.
+        state: Folder for logs and for work without an output path, absolute.
+    """
+
+    allow: tuple[tuple[str, ...], ...]
+    log_level: LogLevel
+    state: Path
+
+
+def load_config(root: Path, *, operator: Path | None, environ: Mapping[str, str]) -> Config:
+    """Return the settings for a project.
+
+    Args:
+        root: The project root.
+        operator: The file named with `--config`.
+        environ: Where `RUNNER_CONFIG` is looked up when there is none.
+
+    Raises:
+        UsageError: A file that was named cannot be read.
+        JobInvalid: A file has faults.
+    """
+    if operator is None and environ.get("RUNNER_CONFIG"):
+        operator = Path(environ["RUNNER_CONFIG"])
+    project = root / "config.yaml"
+    files = [path for path in (operator, project if project.is_file() else None) if path is not None]
+    settings = [_read(path) for path in files]
+    first = settings[0] if settings else Settings()
+    second = settings[-1] if settings else first
+    chosen = [one for one in (first, second) if "state" in one.model_fields_set]
+    levels = [one for one in (first, second) if "level" in one.log.model_fields_set]
+    return Config(
+        allow=tuple(tuple(one.tasks.allow) for one in settings if one.tasks.allow is not None),
+        log_level=levels[0].log.level if levels else "info",
+        state=root / (chosen[0] if chosen else first).state,
+    )
+
+
+def _read(path: Path) -> Settings:
+    try:
+        source = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"cannot read the settings {path}: {error.strerror}") from error
+    document = read_document(source, str(path))
+    problems = list(document.problems)
+    if document.is_readable and not problems:
+        try:
+            return Settings.model_validate(document.data if document.data is not None else {})
+        except ValidationError as error:
+            for detail in error.errors(include_url=False, include_context=False, include_input=False):
+                place = tuple(part for part in detail["loc"])
+                is_key = detail["type"] == "extra_forbidden"
+                span = document.key_span(place) if is_key else document.value_span(place)
+                what = "unknown key" if is_key else detail["msg"]
+                problems.append(
+                    Problem(
+                        code="unknown-key" if is_key else "bad-value",
+                        message=f"`{format_path(place)}`: {what}",
+                        file=str(path),
+                        path=format_path(place),
+                        notes=("config.example.yaml shows every key",),
+                        **span._asdict(),
+                    )
+                )
+    raise JobInvalid(problems)

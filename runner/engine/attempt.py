@@ -1,0 +1,82 @@
+"""One attempt at one item: decode, call, encode. Whatever goes wrong in a step is the item's failure.
+
+The three steps run in a worker thread, so that the thread that writes has only bytes to append.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from runner.errors import ItemFault
+from runner.item import BrokenRecord, Item
+from runner.outcome import Failure, Outcome
+
+MOST_MESSAGE_BYTES = 4096
+
+
+def make_attempt(
+    decode: Callable[[Item], object],
+    call: Callable[[Any], object],
+    encode: Callable[[object], object] | None,
+    failed: Callable[[], None],
+) -> Callable[[Item], Outcome]:
+    """Return the function that runs one item and never raises.
+
+    Args:
+        decode: Item to the task's argument; see `runner.sources.base.Source`.
+        call: The task. `None` from it means no row.
+        encode: Row to bytes or a snapshot; `None` where rows are not written, only counted.
+        failed: Told of every failure as soon as it is seen, in the worker's thread.
+    """
+    new = tuple.__new__  # half the price of calling a named tuple's class
+
+    def attempt(item: Item) -> Outcome:
+        stage = "decode"
+        try:
+            if type(item[1]) is BrokenRecord:
+                failed()
+                return Outcome(item, None, 0, Failure("read", "MalformedRecord", item[1].reason, None))
+            value = decode(item)
+            stage = "task"
+            result = call(value)
+            if result is None:
+                return new(Outcome, (item, None, 0, None))
+            if encode is None:
+                return new(Outcome, (item, None, 1, None))
+            stage = "encode"
+            return new(Outcome, (item, encode(result), 1, None))
+        except BaseException as error:
+            failed()
+            return rescue(item, error, stage=stage)
+
+    return attempt
+
+
+def rescue(item: Item, error: BaseException, *, stage: str = "task") -> Outcome:
+    """Return the outcome of an item whose attempt raised `error` in `stage`."""
+    if error.__traceback__ is not None:
+        # Our own frame says nothing to the user and holds the item and its value.
+        error.__traceback__ = error.__traceback__.tb_next
+    return Outcome(item, None, 0, Failure(stage, type_name(error), message_of(error), error))
+
+
+def type_name(error: BaseException) -> str:
+    """Return the exception's class as a person would write it: `ValueError`, `jobs.airports.Busy`."""
+    kind = type(error)
+    if kind.__module__ == "builtins" or isinstance(error, ItemFault):
+        return kind.__qualname__
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def message_of(error: BaseException) -> str:
+    """Return the text of `error`, never empty and at most 4 KiB; also when its `__str__` raises."""
+    try:
+        text = str(error)
+    except BaseException as broken:  # user code again, and nothing it does may end the worker
+        text = f"(its message could not be read: {type(broken).__name__})"
+    text = text or f"({type(error).__name__} without a message)"
+    data = text.encode("utf-8", "backslashreplace")
+    if len(data) <= MOST_MESSAGE_BYTES:
+        return data.decode("utf-8")
+    return data[:MOST_MESSAGE_BYTES].decode("utf-8", "ignore") + f"… ({len(data):,} bytes in all)"

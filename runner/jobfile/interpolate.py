@@ -1,0 +1,224 @@
+"""References in the values of a job file: `${params.x}`, `${env.X}`, `${env.X:-default}`, `${run.date}`.
+
+They are resolved in parsed values, never in text, so a value can break neither the syntax of the file
+nor change what its keys are. What a reference brings in is not looked at again: a parameter that holds
+`${env.HOME}` stays that text.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Any
+
+from runner.jobfile.places import Places
+from runner.jobfile.problem import MOST_SHOWN, KeyPath, Problem, Severity, nearest
+from runner.jobfile.scalar import clip, show_value
+
+_NAMESPACES = ("params", "env", "run")
+_REFERENCE = re.compile(r"\$\$\{|\$\{([^{}]*)\}|\$\{")
+_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_WRITTEN_OUT: frozenset[KeyPath] = frozenset(
+    {("version",), ("name",), ("task", "call"), ("input", "type"), ("output", "type"), ("pool", "engine")}
+)
+
+
+class _Unresolved(Exception):
+    """A reference that has no value; with what to report, or nothing if that was reported elsewhere."""
+
+    def __init__(
+        self, code: str | None, message: str, *, hint: str | None = None, is_warning: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.hint = hint
+        self.severity: Severity = "warning" if is_warning else "error"
+
+
+@dataclass(slots=True)
+class Interpolation:
+    """Resolves the references of one job file.
+
+    Attributes:
+        params: Values of the parameters; a name that has no known value is in `unknown_params`.
+        unknown_params: Parameters whose value is not known; that has been reported.
+        environ: The environment.
+        today: What `${run.date}` stands for.
+        strict_env: Whether an unset variable is an error or only a warning.
+        places: Where values stand; learns what came from where.
+        problems: What was found.
+    """
+
+    params: Mapping[str, Any] | None
+    unknown_params: frozenset[str]
+    environ: Mapping[str, str]
+    today: datetime.date
+    strict_env: bool
+    places: Places
+    problems: list[Problem] = field(default_factory=list)
+
+    def resolve(self, value: Any, path: KeyPath = ()) -> Any:
+        """Return `value` with every reference in it replaced by what it refers to."""
+        if isinstance(value, dict):
+            for key in value:
+                self._check_no_reference(key, (*path, key), "a key", is_key=True)
+            if path == ("params",):
+                for inner, text in _texts(value, path):
+                    self._check_no_reference(text, inner, "a default of `params`")
+                return value
+            return {key: self.resolve(item, (*path, key)) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self.resolve(item, (*path, index)) for index, item in enumerate(value)]
+        if not isinstance(value, str) or "${" not in value:
+            return value
+        if len(self.problems) >= MOST_SHOWN:
+            self.places.unknown.add(path)
+            return value
+        if path in _WRITTEN_OUT or path == ("task",):
+            self._check_no_reference(value, path, "`" + ".".join(map(str, path)) + "`")
+            return value
+        return self._resolve_text(value, path)
+
+    def _check_no_reference(self, text: str, path: KeyPath, what: str, *, is_key: bool = False) -> None:
+        flag = self.places.flag_of(path)
+        if "${" not in text or (flag is not None and flag.startswith("-p ")):
+            return
+        self.places.unknown.add(path)
+        message = f"{what} must be written out, got {show_value(text)}"
+        self.problems.append(self.places.problem("reference-not-allowed", message, path, is_key=is_key))
+
+    def _resolve_text(self, text: str, path: KeyPath) -> Any:
+        parts: list[str] = []
+        failed: set[str] = set()
+        is_environment = has_reference = False
+        end = 0
+        for match in _REFERENCE.finditer(text):
+            parts.append(text[end : match.start()])
+            end = match.end()
+            reference = match[0]
+            if reference == "$${":
+                parts.append("${")
+                continue
+            has_reference = True
+            is_environment = is_environment or (match[1] or "").startswith("env.")
+            try:
+                value = self._look_up(match[1])
+                if reference == text:
+                    self._remember(path, text, value, is_environment=is_environment)
+                    return deepcopy(value)
+                parts.append(_as_text(value, reference))
+            except _Unresolved as error:
+                if reference not in failed:
+                    self._report(error, path, reference)
+                failed.add(reference)
+                if len(self.problems) >= MOST_SHOWN:
+                    break
+        if failed:
+            self.places.unknown.add(path)
+            return text
+        result = "".join([*parts, text[end:]])
+        if has_reference:
+            self._remember(path, text, result, is_environment=is_environment)
+        return result
+
+    def _remember(self, path: KeyPath, text: str, value: Any, *, is_environment: bool) -> None:
+        self.places.references[path] = text
+        if is_environment:
+            self.places.environment[path] = value
+
+    def _report(self, error: _Unresolved, path: KeyPath, reference: str) -> None:
+        if error.code is None:
+            return
+        span = self.places.document.reference_span(path, reference)
+        self.problems.append(
+            self.places.problem(
+                error.code, str(error), path, span=span, hint=error.hint, severity=error.severity
+            )
+        )
+
+    def _look_up(self, inner: str | None) -> Any:
+        """Return what `${inner}` refers to."""
+        if inner is None:
+            hint = "write `$${` for a literal `${`; references do not nest"
+            raise _Unresolved("bad-reference", "this `${` is never closed", hint=hint)
+        namespace, dot, name = inner.partition(".")
+        if namespace == "params" and dot:
+            return self._look_up_param(name)
+        if namespace == "env" and dot:
+            return self._look_up_env(name)
+        if inner == "run.date":
+            return self.today.isoformat()
+        if namespace == "secret" and dot:
+            hint = f"read it in the task, or refer to `${{env.{name}}}`"
+            raise _Unresolved("not-built-yet", "`${secret...}` comes in a later version of runner", hint=hint)
+        raise _unknown_reference(inner, namespace)
+
+    def _look_up_param(self, name: str) -> Any:
+        if self.params is None or name in self.unknown_params:
+            raise _Unresolved(None, "")
+        if name in self.params:
+            return self.params[name]
+        near = nearest(name, self.params)
+        if near:
+            hint = f"did you mean `${{params.{near}}}`?"
+        else:
+            hint = (
+                f"`params` declares {', '.join(self.params)}" if self.params else "declare it under `params`"
+            )
+        raise _Unresolved("unknown-param", f"this job has no parameter `{clip(name)}`", hint=hint)
+
+    def _look_up_env(self, expression: str) -> str:
+        name, has_default, default = expression.partition(":-")
+        if not _ENV_NAME.fullmatch(name):
+            message = f"`{clip(name)}` cannot be the name of an environment variable"
+            raise _Unresolved("bad-reference", message, hint="write `${env.NAME}` or `${env.NAME:-default}`")
+        value = self.environ.get(name)
+        if value or (value is not None and not has_default):
+            return value
+        if has_default:
+            return default
+        message = f"the environment variable `{name}` is not set"
+        hint = f"set it, or write `${{env.{name}:-default}}`"
+        raise _Unresolved("unset-env", message, hint=hint, is_warning=not self.strict_env)
+
+
+def _unknown_reference(inner: str, namespace: str) -> _Unresolved:
+    forms = "`${params.NAME}`, `${env.NAME}` or `${run.date}`"
+    message = f"`${{{clip(inner)}}}` refers to nothing"
+    near = nearest(namespace, _NAMESPACES)
+    if inner.startswith("run."):
+        return _Unresolved("bad-reference", message, hint="did you mean `${run.date}`?")
+    if inner.isidentifier() and inner.isupper():
+        return _Unresolved("bad-reference", message, hint=f"did you mean `${{env.{inner}}}`?")
+    if near and near != namespace:
+        return _Unresolved(
+            "bad-reference", message, hint=f"did you mean `${{{near}{clip(inner[len(namespace) :])}}}`?"
+        )
+    return _Unresolved("bad-reference", message, hint=f"write {forms}, or `$${{` for a literal `${{`")
+
+
+def _as_text(value: Any, reference: str) -> str:
+    """Return a value as it stands inside a text."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return str(value)
+    message = f"`{reference}` is {show_value(value)}, which cannot stand inside a text"
+    raise _Unresolved("bad-reference", message, hint="a reference to it must be the whole value")
+
+
+def _texts(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
+    """Yield every text below `value` with its path."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _texts(item, (*path, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _texts(item, (*path, index))
+    elif isinstance(value, str):
+        yield path, value

@@ -1,0 +1,218 @@
+"""A path to a loaded job: the file, the flags, the references, the models, and all that is wrong."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from runner import sinks, sources
+from runner.errors import UsageError
+from runner.jobfile.document import MAX_BYTES, read_document
+from runner.jobfile.flags import apply_overrides, read_params
+from runner.jobfile.interpolate import Interpolation
+from runner.jobfile.keys import Kinds
+from runner.jobfile.model import Job
+from runner.jobfile.places import Places
+from runner.jobfile.problem import MOST_SHOWN, Problem, in_order, nearest
+from runner.jobfile.scalar import show_value
+from runner.jobfile.tree import Document
+from runner.jobfile.validate import check_window, validate_job
+
+_ROOT_MARKS = ("pyproject.toml", "config.yaml")
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedJob:
+    """A job file that was read.
+
+    Attributes:
+        job: The job; `None` where there are errors, or where a value that it cannot do without
+            comes from a variable or parameter that is not set and only `validate` wants to know.
+        problems: In the order of the file.
+        document: The file as data with places.
+        path: The file as the user named it.
+        root: Folder from which the job's paths and imports start.
+    """
+
+    job: Job | None
+    problems: tuple[Problem, ...]
+    document: Document
+    path: Path
+    root: Path
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        """Return the problems that keep the job from running."""
+        return tuple(problem for problem in self.problems if problem.severity == "error")
+
+    @property
+    def text(self) -> str:
+        """Return the text of the file, for showing the lines that problems point at."""
+        return self.document.text
+
+
+def find_root(job_path: Path) -> Path:
+    """Return the nearest folder at or above the job file that is marked as a project, else the file's own."""
+    folder = job_path.parent.resolve()
+    for candidate in (folder, *folder.parents):
+        if any((candidate / mark).is_file() for mark in _ROOT_MARKS):
+            return candidate
+    return folder
+
+
+def load_job(
+    path: Path,
+    *,
+    params: Mapping[str, str] | None = None,
+    overrides: Sequence[tuple[str, str]] = (),
+    environ: Mapping[str, str],
+    today: datetime.date,
+    strict_env: bool = True,
+) -> LoadedJob:
+    """Read and validate a job file; what the user got wrong in it is in `problems`.
+
+    Args:
+        path: The file.
+        params: `-p name=value`, each read as the type of its default.
+        overrides: `--set path=value`, in their order.
+        environ: The environment.
+        today: What `${run.date}` stands for.
+        strict_env: Whether values that only a run needs (an unset variable, a parameter without a
+            value) are errors. Where false, the first is a warning and the second nothing.
+
+    Raises:
+        UsageError: There is no such file, or it cannot be read.
+    """
+    document = read_document(_read_file(path), str(path))
+    job, problems = read_job(
+        document,
+        Kinds(sources.KINDS, sinks.KINDS),
+        params=params or {},
+        overrides=overrides,
+        environ=environ,
+        today=today,
+        strict_env=strict_env,
+    )
+    return LoadedJob(job, problems, document, path, find_root(path))
+
+
+def read_job(
+    document: Document,
+    kinds: Kinds,
+    *,
+    params: Mapping[str, str],
+    overrides: Sequence[tuple[str, str]],
+    environ: Mapping[str, str],
+    today: datetime.date,
+    strict_env: bool,
+) -> tuple[Job | None, tuple[Problem, ...]]:
+    """Return the job of a document that was read, and all problems; see `load_job`."""
+    problems = list(document.problems)
+    if not document.is_readable:
+        return None, _cut(problems)
+    places = Places(document)
+    data = deepcopy(document.data)
+    if not isinstance(data, dict):
+        if document.is_sound(()):
+            message = f"a job file must be a mapping of keys to values, got {show_value(data)}"
+            problems.append(places.problem("wrong-type", message, ()))
+        return None, _cut(problems)
+    problems += apply_overrides(data, overrides, places)
+    interpolation = Interpolation(_declared(data), frozenset(), environ, today, strict_env, places)
+    problems += _take_params(data, params, interpolation)
+    data = interpolation.resolve(data)
+    problems += interpolation.problems
+    _add_default_output(data)
+    job, found = validate_job(data, kinds, places)
+    problems += found
+    if any(problem.severity == "error" for problem in problems):
+        return None, _cut(problems)
+    if job is not None:
+        problems += check_window(job, places)
+    return job, _cut(problems)
+
+
+def _declared(data: Mapping[str, Any]) -> dict[str, Any] | None:
+    declared = data.get("params", {})
+    return dict(declared) if isinstance(declared, dict) else None
+
+
+def _take_params(
+    data: dict[str, Any], given: Mapping[str, str], interpolation: Interpolation
+) -> list[Problem]:
+    """Put the values of `-p` in the place of the defaults; tell the interpolation which have none."""
+    declared = interpolation.params
+    if declared is None:
+        return []
+    places = interpolation.places
+    values, problems = read_params(declared, given, places)
+    unknown = {name for name in values if not places.is_known(("params", name))}
+    for name, value in declared.items():
+        if value is None and name not in given and name not in unknown:
+            unknown.add(name)
+            if interpolation.strict_env:
+                message = f"the parameter `{name}` has no value"
+                hint = f"give it with -p {name}=..., or a default here"
+                problems.append(
+                    places.problem("missing-param", message, ("params", name), is_key=True, hint=hint)
+                )
+    if values:
+        data["params"] = values
+    interpolation.params = values
+    interpolation.unknown_params = frozenset(unknown)
+    return problems
+
+
+def _add_default_output(data: dict[str, Any]) -> None:
+    if "output" not in data:
+        name = data.get("name")
+        data["output"] = {"type": "jsonl", "path": f"out/{name if isinstance(name, str) else 'job'}.jsonl"}
+
+
+def _cut(problems: Sequence[Problem]) -> tuple[Problem, ...]:
+    """Return the problems in order, and of very many only the first with a word about the others."""
+    ordered = in_order(problems)
+    if len(ordered) <= MOST_SHOWN:
+        return ordered
+    rest = ordered[MOST_SHOWN:]
+    message = f"{len(rest)} more faults stand below"
+    first = rest[0]
+    last = Problem(
+        code="too-many-faults",
+        message=message,
+        file=first.file,
+        line=first.line,
+        column=first.column,
+        end_line=first.end_line,
+        end_column=first.end_column,
+        hint="fix those above and look again",
+    )
+    return (*ordered[:MOST_SHOWN], last)
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except FileNotFoundError as error:
+        near = nearest(path.name, _job_files(path.parent))
+        hint = f"; did you mean {path.parent / near}?" if near else ""
+        raise UsageError(f"there is no job file {path}{hint}") from error
+    except IsADirectoryError as error:
+        files = _job_files(path)
+        hint = f"; name a file in it, such as {path / files[0]}" if files else ""
+        raise UsageError(f"{path} is a folder, not a job file{hint}") from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"cannot read the job file {path}: {reason}") from error
+
+
+def _job_files(folder: Path) -> list[str]:
+    try:
+        return sorted(entry.name for entry in folder.iterdir() if entry.suffix in {".yaml", ".yml"})
+    except OSError:
+        return []

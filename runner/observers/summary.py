@@ -1,0 +1,88 @@
+"""What is said when a run begins and ends: for a person as text, for a machine as one JSON object."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from runner.outcome import RunSummary
+from runner.units import format_duration
+
+MOST_GROUPS = 10
+MOST_MESSAGE = 200
+
+
+def render_summary(
+    summary: RunSummary, *, dead_letter: str | None, log: str | None, next_step: str | None
+) -> str:
+    """Return the summary as lines for a terminal or a mail; control characters of data are escaped.
+
+    Args:
+        summary: What happened.
+        dead_letter: Where the dead letters lie, published or not; `None` where there are none to see.
+        log: Path of the log.
+        next_step: What the user may do next, or `None`.
+    """
+    lines = [f"{summary.status}: {_counts(summary)}" if summary.items or summary.rows else summary.status]
+    if summary.message:
+        lines[0] = f"{lines[0]}: {summary.message}" if not summary.items else lines[0]
+        if summary.items:
+            lines.append(f"  {summary.message}")
+    groups = sorted(summary.groups.values(), key=lambda group: -group.count)
+    for group in groups[:MOST_GROUPS]:
+        lines.append(
+            f"  {group.count:,} x {group.type} ({group.stage}): {escape(group.message, MOST_MESSAGE)}"
+        )
+        lines.append(f"      first: {escape(place(group.example))}")
+    if len(groups) > MOST_GROUPS:
+        lines.append(f"  and {len(groups) - MOST_GROUPS} more kinds of failure")
+    if summary.output is not None:
+        lines.append(f"  output        {escape(summary.output)}")
+    if dead_letter is not None:
+        lines.append(f"  dead letters  {escape(dead_letter)}")
+    if log is not None:
+        lines.append(f"  log           {escape(log)}")
+    if next_step is not None:
+        lines.append(f"  next          {next_step}")
+    return "\n".join(lines)
+
+
+def summary_json(summary: RunSummary) -> dict[str, Any]:
+    """Return what `run --json` prints; the keys of DESIGN 7."""
+    return {
+        "run_id": summary.run_id,
+        "job": summary.job,
+        "status": summary.status,
+        "exit_code": int(summary.exit_code),
+        "items": summary.items,
+        "succeeded": summary.succeeded,
+        "failed": summary.failed,
+        "rows": summary.rows,
+        "retries": summary.retries,
+        "resumed_from": summary.resumed_from,
+        "duration_seconds": round(summary.duration_seconds, 3),
+        "output": summary.output,
+        "dead_letter": summary.dead_letter,
+        "message": summary.message,
+    }
+
+
+def place(item: Any) -> str:
+    """Return where an item stands, for a person: `data.csv:17 (item 15)`."""
+    where = item.where
+    if where.file is None:
+        return f"item {item.index:,}"
+    return f"{where.file}:{where.line} (item {item.index:,})"
+
+
+def escape(text: str, most: int = 500) -> str:
+    """Return `text` in one line without anything that moves a cursor or colours a terminal."""
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:most])
+    return shown if len(text) <= most else f"{shown}…"
+
+
+def _counts(summary: RunSummary) -> str:
+    rate = summary.items / summary.duration_seconds if summary.duration_seconds > 0 else 0
+    parts = [f"{summary.items:,} items", f"{summary.rows:,} rows"]
+    if summary.failed:
+        parts.append(f"{summary.failed:,} failed")
+    return f"{', '.join(parts)} in {format_duration(summary.duration_seconds)} ({rate:,.0f} items/s)"

@@ -1,0 +1,91 @@
+"""The faults of a job's task, at their places in the job file: what `jobfile` and `task` know together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from runner.jobfile import LoadedJob, Problem
+from runner.jobfile.problem import KeyPath, format_path
+from runner.task import (
+    Policy,
+    Task,
+    TaskFault,
+    TaskRejected,
+    check_call,
+    load_task,
+    locate,
+)
+
+if TYPE_CHECKING:
+    from runner.config import Config
+
+
+def review_task(loaded: LoadedJob, config: Config) -> list[Problem]:
+    """Return what is wrong with the task as far as it can be seen without importing anything."""
+    assert loaded.job is not None
+    task = loaded.job.task
+    faults = _forbidden(task.call, config)
+    if not faults:
+        located = locate(task.call, [loaded.root])
+        if isinstance(located, TaskFault):
+            faults = [located]
+        elif located.arguments is not None:
+            faults = check_call(located, task.with_)
+    return _placed(loaded, faults)
+
+
+def import_task(loaded: LoadedJob, config: Config) -> tuple[Task | None, list[Problem]]:
+    """Import the task and check it for real; return it, or what is wrong with it."""
+    assert loaded.job is not None
+    options = loaded.job.task
+    policies = _policies(config)
+    faults = _forbidden(options.call, config)
+    if faults:
+        return None, _placed(loaded, faults)
+    try:
+        task = load_task(options.call, root=loaded.root, policy=policies[0], with_=options.with_)
+    except TaskRejected as rejected:
+        return None, _placed(loaded, rejected.faults)
+    for policy in policies[1:]:
+        fault = policy.check_loaded(options.call, task.function)
+        faults += [fault] if fault is not None else []
+    return (None if faults else task), _placed(loaded, faults)
+
+
+def _forbidden(dotted: str, config: Config) -> list[TaskFault]:
+    for policy in _policies(config):
+        fault = policy.check_path(dotted)
+        if fault is not None:
+            return [fault]
+    return []
+
+
+def _policies(config: Config) -> list[Policy]:
+    """One policy for each list in force: a task must be allowed by all of them."""
+    return [Policy(patterns) for patterns in config.allow] or [Policy()]
+
+
+def _placed(loaded: LoadedJob, faults: Iterable[TaskFault]) -> list[Problem]:
+    """Turn faults of the task into problems at `task.call`, or at the argument of `with:` they are about."""
+    document = loaded.document
+    problems = []
+    for fault in faults:
+        is_short = isinstance(document.data, dict) and isinstance(document.data.get("task"), str)
+        path: KeyPath = ("task",) if is_short else ("task", "call")
+        span = document.value_span(path)
+        if fault.argument is not None and not is_short:
+            path = ("task", "with", fault.argument)
+            span = document.key_span(path)
+        problems.append(
+            Problem(
+                code=fault.code,
+                message=fault.message,
+                hint=fault.hint,
+                notes=tuple(fault.notes),
+                file=str(loaded.path),
+                path=format_path(path),
+                **span._asdict(),
+            )
+        )
+    return problems

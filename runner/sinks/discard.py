@@ -1,0 +1,17 @@
+"""`type: none`: rows are not written; what the task does is the point."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from runner.sinks.base import SinkOptions
+
+
+class DiscardSink(SinkOptions):
+    """No output: what the task returns is counted and dropped."""
+
+    type: Literal["none"]
+    """The kind of output."""
+
+    def encoder(self) -> None:
+        """Return `None`: rows are not written at all."""

@@ -1,0 +1,71 @@
+"""`type: dead_letter`: the items that failed in another run, from its dead-letter file.
+
+A line is `{index, where, item | raw | raw_base64, error, …}`. What the task gets is the `item`
+again; a record that could not be decoded comes back as it was read, `raw` as text and
+`raw_base64` as bytes. An item's place is its place in the dead-letter file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from runner.errors import MalformedRecord
+from runner.item import Item
+from runner.sources.json_text import UNREADABLE, json_decoder, malformed
+from runner.sources.records import RecordSource, line_items
+from runner.sources.streams import StreamOptions, find_streams
+
+
+class DeadLetterOptions(StreamOptions):
+    """The failed items of another run, from its dead-letter file."""
+
+    type: Literal["dead_letter"]
+    """The kind of input."""
+
+    def open(self, root: Path) -> DeadLetterSource:
+        """Return the source over the files found below `root`."""
+        return DeadLetterSource(streams=find_streams(self.path, root), max_record_bytes=self.max_record_bytes)
+
+
+@dataclass(kw_only=True)
+class DeadLetterSource(RecordSource):
+    """The lines of dead-letter files."""
+
+    parse: Callable[[bytes], object] = field(default_factory=json_decoder)
+
+    def items(self) -> Generator[Item]:
+        """Yield the lines that are not blank."""
+        return line_items(
+            self.streams,
+            max_record_bytes=self.max_record_bytes,
+            block_bytes=self.block_bytes,
+            skip_blank=True,
+        )
+
+    def decode(self, item: Item) -> object:
+        """Return the item that failed, or the record as it was read where it never became an item."""
+        try:
+            letter = self.parse(item.raw)
+        except UNREADABLE as error:
+            raise malformed(item.raw, error) from error
+        if not isinstance(letter, dict):
+            raise MalformedRecord("not a dead letter: the line is no JSON object")
+        if "item" in letter:
+            return letter["item"]
+        if isinstance(letter.get("raw"), str):
+            return letter["raw"]
+        if isinstance(letter.get("raw_base64"), str):
+            return _from_base64(letter["raw_base64"])
+        raise MalformedRecord("not a dead letter: it has neither `item` nor `raw` nor `raw_base64`")
+
+
+def _from_base64(text: str) -> bytes:
+    import base64
+
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError as error:
+        raise MalformedRecord(f"not a dead letter: `raw_base64` is not base64: {error}") from error

@@ -1,0 +1,87 @@
+"""`type: files`: an item per file that a glob finds."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import field_validator
+
+from runner.errors import InputBroken
+from runner.item import BrokenRecord, Item, Where
+from runner.sources.base import SourceOptions
+from runner.sources.streams import check_patterns, find_names, patterns
+
+
+class FilesOptions(SourceOptions):
+    """Files; an item says `path`, `name`, `size` and `mtime`, and the task opens the file itself."""
+
+    type: Literal["files"]
+    """The kind of input."""
+    path: str | list[str]
+    """Glob (`scans/*.tif`, `scans/**/*.tif`) or list of globs, from the project root. Folders are left out,
+    links are followed, and the items come in bytewise order of their path."""
+    allow_empty: bool = False
+    """Whether a glob may find nothing; without it the run stops before it begins."""
+
+    @field_validator("path")
+    @classmethod
+    def _names_something(cls, path: str | list[str]) -> str | list[str]:
+        return check_patterns(path)
+
+    def open(self, root: Path) -> FilesSource:
+        """Return the source over what the globs find below `root` now."""
+        names: dict[str, None] = {}
+        for pattern in patterns(self.path):
+            found = [name for name in find_names(pattern, root) if (root / name).is_file()]
+            if not found and not self.allow_empty:
+                raise InputBroken(
+                    f"no file matches the input path {pattern} (looked from {root}); correct the pattern, "
+                    "or say allow_empty: true where that is no fault",
+                    path=root / pattern,
+                )
+            names.update(dict.fromkeys(found))
+        return FilesSource(root, sorted(names, key=os.fsencode))
+
+
+class FilesSource:
+    """Files by name; size and time are looked up when a file's turn comes. `total` is their number."""
+
+    def __init__(self, root: Path, names: list[str]) -> None:
+        self.root = root
+        self.names = names
+        self.total: int | None = len(names)
+
+    def items(self) -> Iterator[Item]:
+        """Yield the files; one that has gone since is a broken record."""
+        for index, name in enumerate(self.names):
+            yield Item(index, self._describe(name), Where(name, None, None))
+
+    def decode(self, item: Item) -> dict[str, str | int]:
+        """Return `{path, name, size, mtime}`."""
+        return dict(item.raw)
+
+    def weigh(self, item: Item) -> int:
+        """Return 0, for nothing of the file is read."""
+        return 0
+
+    def _describe(self, name: str) -> dict[str, str | int] | BrokenRecord:
+        path = self.root / name
+        try:
+            found = path.stat()
+            mtime = _in_words(found.st_mtime_ns)
+        except (OSError, OverflowError, ValueError) as error:
+            return BrokenRecord(
+                b"", 0, 0, f"the file {name} was found and cannot be looked at any more: {error}"
+            )
+        return {"path": name, "name": path.name, "size": found.st_size, "mtime": mtime}
+
+
+def _in_words(nanoseconds: int) -> str:
+    # From whole numbers, for a float does not hold the microseconds of today exactly.
+    seconds, rest = divmod(nanoseconds, 10**9)
+    moment = datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest // 1000)
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")

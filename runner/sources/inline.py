@@ -1,0 +1,47 @@
+"""`type: items`: the items stand in the job file itself."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from itertools import count, repeat
+from pathlib import Path
+from typing import Literal
+
+from pydantic import JsonValue
+
+from runner.item import NOWHERE, Item
+from runner.sources.base import SourceOptions
+
+
+class InlineOptions(SourceOptions):
+    """Items written out in the job file."""
+
+    type: Literal["items"]
+    """The kind of input."""
+    items: list[JsonValue]
+    """The items: any values, of one kind or of many."""
+
+    def open(self, root: Path) -> InlineSource:
+        """Return the source; `root` does not matter."""
+        return InlineSource(self.items)
+
+
+class InlineSource:
+    """The values of a list; `total` is its length."""
+
+    def __init__(self, values: list[JsonValue]) -> None:
+        self.values = values
+        self.total: int | None = len(values)
+
+    def items(self) -> Iterator[Item]:
+        """Yield the values; nothing is copied yet."""
+        return map(Item, count(), self.values, repeat(NOWHERE))
+
+    def decode(self, item: Item) -> object:
+        """Return a copy, so that a task that changes its item changes nobody else's."""
+        return copy.deepcopy(item.raw)
+
+    def weigh(self, item: Item) -> int:
+        """Return 0, for the value is there anyway."""
+        return 0

@@ -1,0 +1,59 @@
+"""`type: range`: whole numbers, as Python's `range` counts them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count, repeat
+from pathlib import Path
+from typing import Literal
+
+from pydantic import field_validator
+
+from runner.item import NOWHERE, Item
+from runner.sources.base import SourceOptions
+
+
+class RangeOptions(SourceOptions):
+    """Whole numbers from `start` up to, without, `stop`."""
+
+    type: Literal["range"]
+    """The kind of input."""
+    start: int = 0
+    """The first number."""
+    stop: int
+    """Where to end; itself not an item."""
+    step: int = 1
+    """From one number to the next; negative to count down, never 0."""
+
+    @field_validator("step")
+    @classmethod
+    def _moves(cls, step: int) -> int:
+        if step == 0:
+            raise ValueError("`step` must not be 0, for counting would never end")
+        return step
+
+    def open(self, root: Path) -> RangeSource:
+        """Return the source; `root` does not matter."""
+        return RangeSource(range(self.start, self.stop, self.step))
+
+
+class RangeSource:
+    """The numbers of a range, made one by one; `total` is how many they are."""
+
+    def __init__(self, numbers: range) -> None:
+        self.numbers = numbers
+        # Not `len`, which fails from 2**63 on.
+        self.total: int | None = max(0, -((numbers.start - numbers.stop) // numbers.step))
+
+    def items(self) -> Iterator[Item]:
+        """Yield the numbers."""
+        return map(tuple.__new__, repeat(Item), zip(count(), self.numbers, repeat(NOWHERE), strict=False))
+
+    def decode(self, item: Item) -> int:
+        """Return the number."""
+        number: int = item.raw
+        return number
+
+    def weigh(self, item: Item) -> int:
+        """Return 0."""
+        return 0

@@ -1,0 +1,107 @@
+"""`type: python`: whatever a Python iterable yields.
+
+The options only name it: importing the user's code is the work of `runner.task`, so what was
+imported is bound before the source is opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, JsonValue
+
+from runner.errors import InputBroken
+from runner.item import NOWHERE, Item
+from runner.sources.base import SourceOptions
+
+
+class PythonOptions(SourceOptions):
+    """The values that a Python function's iterable yields."""
+
+    type: Literal["python"]
+    """The kind of input."""
+    call: str
+    """Dotted path of a function (or class) that returns an iterable."""
+    with_: dict[str, JsonValue] = Field(default_factory=dict, alias="with")
+    """Keyword arguments for the call."""
+
+    def open(self, root: Path) -> PythonSource:
+        """Never to be called: `call` must be imported first, and `bind` takes what was imported."""
+        raise AssertionError(f"{self.call} is not loaded; use bind(factory) to open this source")
+
+    def bind(self, factory: Callable[..., Iterable[object]]) -> PythonSource:
+        """Return the source over what `factory`, loaded from `call`, yields; it is not called yet."""
+        return PythonSource(factory, self.call, dict(self.with_))
+
+
+@dataclass
+class PythonSource:
+    """The values of an iterable.
+
+    Attributes:
+        factory: Called once, in the thread that iterates `items`.
+        name: What messages call it.
+        with_: Keyword arguments for the call.
+        total: Unknown, even where the iterable has a length: calling it is part of reading.
+    """
+
+    factory: Callable[..., Iterable[object]]
+    name: str = "the iterable"
+    with_: dict[str, JsonValue] = field(default_factory=dict)
+    total: int | None = None
+
+    def items(self) -> Generator[Item]:
+        """Yield the values; what can be closed (a generator, a file) is closed at the end.
+
+        Raises:
+            InputBroken: The call, the iterable or its closing raised anything at all, which is
+                its cause.
+        """
+        with self._faults_named(0):
+            values = iter(self.factory(**self.with_))
+        index = 0
+        try:
+            for index in count():
+                try:
+                    value = next(values)
+                except StopIteration:
+                    return
+                except GeneratorExit:
+                    raise
+                except BaseException as error:
+                    raise self._broken(error, index) from error
+                yield Item(index, value, NOWHERE)
+        finally:
+            close = getattr(values, "close", None)
+            if close is not None:
+                with self._faults_named(index):
+                    close()
+
+    def decode(self, item: Item) -> object:
+        """Return the very object; a task that changes it changes what the iterable may still hold."""
+        return item.raw
+
+    def weigh(self, item: Item) -> int:
+        """Return 0, for the size of an object is unknown."""
+        return 0
+
+    @contextmanager
+    def _faults_named(self, index: int) -> Iterator[None]:
+        try:
+            yield
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            raise self._broken(error, index) from error
+
+    def _broken(self, error: BaseException, index: int) -> InputBroken:
+        try:
+            said = f"{type(error).__name__}: {error}"
+        except Exception:  # a `__str__` that raises
+            said = type(error).__name__
+        return InputBroken(f"{self.name} stopped after {index} items with {said}; the log has its traceback")

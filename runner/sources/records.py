@@ -1,0 +1,197 @@
+r"""Cutting a stream of bytes into records, and giving each its index and place.
+
+What holds for every kind that cuts lines: a line ends at `\n` and nowhere else, so that a lone CR,
+U+2028 or a byte that is no text never splits or stops anything; records and what is skipped tile
+the file, so that `offset + len(raw)` is where the next one begins; and no more than
+`max_record_bytes` plus one block is ever held.
+
+The work per record is done by C iterators over a whole block (`Numbering.number`). Tried and dropped: a
+Python loop with `find` per line (a third slower), and `bytes.splitlines` (splits at CR).
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import accumulate, count, repeat
+
+from runner.item import BrokenRecord, Item, Where
+from runner.sources.streams import BLOCK_BYTES, Stream
+from runner.units import format_size
+
+HEAD_BYTES = 4096
+"""What is kept of a record that is too long: enough to recognise it."""
+
+MARK = b"\xef\xbb\xbf"
+"""The UTF-8 byte order mark; no part of the first record."""
+
+_new = tuple.__new__
+
+
+def cut_runs(blocks: Iterable[bytes], max_record_bytes: int) -> Iterator[bytes | BrokenRecord]:
+    """Yield runs of whole lines, as long as the blocks allow, and a `BrokenRecord` per overlong line.
+
+    Only the last run of a stream may lack its final line end. An error of `blocks` drops the
+    line it interrupts and nothing before it.
+    """
+    held = bytearray()  # of a line that goes on into the next block
+    head, length = b"", 0  # of an overlong line whose end is not yet found
+    for block in blocks:
+        if head:
+            end = block.find(b"\n") + 1
+            length += end or len(block)
+            if not end:
+                continue
+            yield too_long(head, length=length, lines=1, limit=max_record_bytes)
+            head, block = b"", block[end:]
+        end = block.rfind(b"\n") + 1
+        if end:
+            run = b"".join((held, block[:end])) if held else block[:end]
+            held, block = bytearray(), block[end:]
+            yield from _without_overlong(run, max_record_bytes)
+        held += block
+        if len(held) > max_record_bytes:
+            head, length, held = bytes(held[:HEAD_BYTES]), len(held), bytearray()
+    if head:
+        yield too_long(head, length=length, lines=0, limit=max_record_bytes)
+    elif held:
+        yield from _without_overlong(bytes(held), max_record_bytes)
+
+
+def too_long(head: bytes, *, length: int, lines: int, limit: int) -> BrokenRecord:
+    """Return the broken record of `length` bytes that is longer than `limit`."""
+    reason = f"the record is {length} bytes long, more than max_record_bytes allows ({format_size(limit)})"
+    return BrokenRecord(head[:HEAD_BYTES], length, lines, reason)
+
+
+class Numbering:
+    """Gives the records of one file their index and place, in order.
+
+    Attributes:
+        index: Index of the next item; goes on from file to file.
+        line: Line on which the next record begins.
+        offset: Offset at which the next record begins.
+    """
+
+    __slots__ = ("file", "index", "line", "offset")
+
+    def __init__(self, file: str, index: int, *, line: int = 1, offset: int = 0) -> None:
+        self.file = file
+        self.index = index
+        self.line = line
+        self.offset = offset
+
+    def number(self, records: list[bytes]) -> Iterator[Item]:
+        """Return the items of records that stand one on each line, and move behind them at once."""
+        offsets = list(accumulate(map(len, records), initial=self.offset))
+        places = map(_new, repeat(Where), zip(repeat(self.file), count(self.line), offsets, strict=False))
+        items: Iterator[Item] = map(_new, repeat(Item), zip(count(self.index), records, places, strict=False))
+        self.index += len(records)
+        self.line += len(records)
+        self.offset = offsets[-1]
+        return items
+
+    def number_apart(self, records: Iterable[bytes], is_blank: Callable[[bytes], bool]) -> Iterator[Item]:
+        """Yield the items of records of any number of lines, without those that are blank."""
+        for raw in records:
+            if is_blank(raw):
+                self.skip(len(raw), lines=raw.count(b"\n"))
+            else:
+                yield self.take(raw, len(raw), lines=raw.count(b"\n"))
+
+    def take(self, raw: bytes | BrokenRecord, length: int, *, lines: int) -> Item:
+        """Return the item of one record and move `length` bytes and `lines` lines ahead."""
+        item = Item(self.index, raw, Where(self.file, self.line, self.offset))
+        self.index += 1
+        self.skip(length, lines=lines)
+        return item
+
+    def skip(self, length: int, *, lines: int) -> None:
+        """Move over bytes that are no item."""
+        self.offset += length
+        self.line += lines
+
+
+@dataclass(kw_only=True)
+class RecordSource:
+    """What sources have in common that cut records out of `streams`; they add `items` and `decode`.
+
+    Attributes:
+        streams: What is read, in this order.
+        max_record_bytes: A longer record becomes a `BrokenRecord`.
+        block_bytes: Read at a time; changes nothing but speed and memory.
+        total: Unknown, for records are not counted before they are read.
+    """
+
+    streams: tuple[Stream, ...]
+    max_record_bytes: int
+    block_bytes: int = BLOCK_BYTES
+    total: int | None = None
+
+    def weigh(self, item: Item) -> int:
+        """Return the bytes that `item` holds."""
+        raw = item.raw
+        return len(raw.head) if isinstance(raw, BrokenRecord) else len(raw)
+
+
+def line_items(
+    streams: Iterable[Stream], *, max_record_bytes: int, block_bytes: int, skip_blank: bool
+) -> Generator[Item]:
+    """Yield every line of `streams` as an item; with `skip_blank` not those of white space only."""
+    index = 0
+    for stream in streams:
+        with closing(stream.blocks(block_bytes)) as blocks:
+            numbering = Numbering(stream.name, index)
+            for run in without_mark(cut_runs(blocks, max_record_bytes), numbering):
+                if isinstance(run, BrokenRecord):
+                    yield numbering.take(run, run.length, lines=run.lines)
+                    continue
+                lines = io.BytesIO(run).readlines()
+                if skip_blank and True in map(bytes.isspace, lines):
+                    yield from numbering.number_apart(lines, bytes.isspace)
+                else:
+                    yield from numbering.number(lines)
+            index = numbering.index
+
+
+def without_mark(
+    runs: Iterable[bytes | BrokenRecord], numbering: Numbering
+) -> Iterator[bytes | BrokenRecord]:
+    """Yield `runs` without a byte order mark at their very start, which `numbering` moves over."""
+    is_first = True
+    for run in runs:
+        if is_first:
+            is_first = False
+            if isinstance(run, BrokenRecord):
+                if run.head.startswith(MARK):
+                    numbering.skip(len(MARK), lines=0)
+                    run = run._replace(head=run.head[len(MARK) :], length=run.length - len(MARK))
+            elif run.startswith(MARK):
+                numbering.skip(len(MARK), lines=0)
+                run = run[len(MARK) :]
+                if not run:
+                    continue
+        yield run
+
+
+def _without_overlong(run: bytes, limit: int) -> Iterator[bytes | BrokenRecord]:
+    if len(run) <= limit:
+        yield run
+        return
+    lines = io.BytesIO(run).readlines()
+    if max(map(len, lines)) <= limit:
+        yield run
+        return
+    good: list[bytes] = []
+    for line in lines:
+        if len(line) <= limit:
+            good.append(line)
+            continue
+        if good:
+            yield b"".join(good)
+            good = []
+        yield too_long(line, length=len(line), lines=line.count(b"\n"), limit=limit)
+    if good:
+        yield b"".join(good)

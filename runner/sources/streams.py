@@ -1,0 +1,288 @@
+"""The files behind `path:`: found below the project root, proven readable, read as blocks of bytes.
+
+A name is kept as the job file gave it (or as the glob found it below the root), so that it reads
+the same on every machine. Nothing here knows what a record is. The decompressors of the standard
+library are driven directly instead of through `gzip.open` and its siblings, because `bz2` and
+`lzma` there take a damaged second member for trailing garbage and end without a word.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import select
+import stat
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import field_validator
+
+from runner.errors import InputBroken
+from runner.sources.base import RecordOptions
+
+BLOCK_BYTES = 128 * 2**10
+"""Read at a time. Measured: the records of a larger block fall out of the cache and cost a tenth more."""
+
+STDIN = "-"
+_MAGIC = frozenset("*?[")
+
+
+class StreamOptions(RecordOptions):
+    """What inputs read from files or standard input have in common."""
+
+    path: str | list[str]
+    """File, glob (`data/*.csv`, `data/**/*.csv`) or list of these, from the project root; `-` is standard
+    input. `.gz`, `.bz2` and `.xz` are decompressed. What a glob finds is read in bytewise order."""
+
+    @field_validator("path")
+    @classmethod
+    def _names_something(cls, path: str | list[str]) -> str | list[str]:
+        return check_patterns(path)
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One file of the input, proven readable, not yet opened.
+
+    Attributes:
+        name: As in the job file or as the glob found it: what `Where.file` says.
+        path: Where it is; `None` for standard input.
+        size: Its bytes when it was found; `None` where it is no regular file.
+    """
+
+    name: str
+    path: Path | None
+    size: int | None
+
+    def blocks(self, block_bytes: int) -> Generator[bytes]:
+        """Yield the decompressed content in blocks of at most `block_bytes`, never empty ones.
+
+        Raises:
+            InputBroken: Reading failed, the file has shrunk since it was found, or its compressed
+                data is cut or damaged; all that could be read before was yielded.
+        """
+        raw = self._raw_blocks(block_bytes)
+        suffix = Path(self.name).suffix.lower()
+        if self.path is None or suffix not in _DECOMPRESSORS:
+            return raw
+        return self._decompressed(raw, block_bytes, suffix)
+
+    def _raw_blocks(self, block_bytes: int) -> Generator[bytes]:
+        seen = 0
+        try:
+            with io.FileIO(0, closefd=False) if self.path is None else io.FileIO(self.path) as file:
+                while (block := file.read(block_bytes)) != b"":
+                    if block is None:  # standard input can be a pipe that somebody set non-blocking
+                        select.select([file], [], [])
+                        continue
+                    seen += len(block)
+                    yield block
+        except OSError as error:
+            raise InputBroken(
+                f"reading {_called(self.name)} failed at byte {seen}: {_reason(error)}", path=self.path
+            ) from error
+        if self.size is not None and seen < self.size:
+            raise InputBroken(
+                f"{_called(self.name)} shrank while it was read: it had {self.size} bytes at the start "
+                f"and ends at {seen} now; run again when nothing writes to it",
+                path=self.path,
+            )
+
+    def _decompressed(self, raw: Generator[bytes], block_bytes: int, suffix: str) -> Generator[bytes]:
+        new = _DECOMPRESSORS[suffix]
+        seen = members = 0
+        decompressor: Any = None
+        with closing(raw):
+            for piece in raw:
+                data, is_full = piece, False
+                while data or is_full:
+                    if decompressor is None:
+                        data = data.lstrip(b"\0")  # members may be padded with zeros
+                        if not data:
+                            break
+                        decompressor = new()
+                        members += 1
+                    spare = decompressor.copy() if suffix == ".gz" else None
+                    try:
+                        block = decompressor.decompress(data, block_bytes)
+                    except _damage() as error:
+                        for block in _salvage(spare, data):
+                            seen += len(block)
+                            yield block
+                        raise InputBroken(
+                            f"{_called(self.name)} is damaged: its {suffix} data cannot be decompressed "
+                            f"past byte {seen} of the content ({error}); get a fresh copy",
+                            path=self.path,
+                        ) from error
+                    is_full = len(block) == block_bytes
+                    data = getattr(decompressor, "unconsumed_tail", b"")
+                    if decompressor.eof:
+                        data, is_full, decompressor = decompressor.unused_data, False, None
+                    if block:
+                        seen += len(block)
+                        yield block
+        if decompressor is not None or not members:
+            raise InputBroken(
+                f"{_called(self.name)} ends in the middle of its {suffix} data, after {seen} bytes of "
+                "content: it was cut short; get a whole copy",
+                path=self.path,
+            )
+
+
+def check_patterns(path: str | list[str]) -> str | list[str]:
+    """Return `path` when it names something; raise ValueError with a sentence otherwise."""
+    names = patterns(path)
+    if not names or not all(names):
+        raise ValueError("a path must not be empty; name a file, a glob or a list of them")
+    if any("\0" in name for name in names):
+        raise ValueError("a path must not contain a NUL character")
+    if names.count(STDIN) > 1:
+        raise ValueError("standard input (`-`) can be read only once")
+    return path
+
+
+def patterns(path: str | list[str]) -> list[str]:
+    """Return the paths and globs of a `path:` as a list."""
+    return [path] if isinstance(path, str) else path
+
+
+def find_streams(path: str | list[str], root: Path) -> tuple[Stream, ...]:
+    """Return the files that `path` names, each once, in its order, each proven readable.
+
+    Raises:
+        InputBroken: One is missing, is a directory or cannot be read, or a glob finds nothing.
+    """
+    names: dict[str, None] = {}
+    for pattern in patterns(path):
+        found = find_names(pattern, root)
+        if not found:
+            raise InputBroken(
+                f"no file matches the input path {pattern} (looked from {root}); "
+                "correct the pattern, or make the files first",
+                path=root / pattern,
+            )
+        names.update(dict.fromkeys(found))
+    return tuple(_prove(name, root) for name in names)
+
+
+def find_names(pattern: str, root: Path) -> list[str]:
+    """Return the files that `pattern` stands for, in bytewise order, named from `root`.
+
+    A pattern without `*`, `?` and `[`, and one that names an existing file exactly, stands for
+    itself. Files whose name begins with a dot are found only by a pattern that says so.
+    """
+    if pattern == STDIN or _MAGIC.isdisjoint(pattern) or os.path.lexists(root / pattern):
+        return [pattern]
+    import glob
+
+    found = glob.iglob(pattern, root_dir=root, recursive=True)
+    files = (name for name in found if not (root / name).is_dir())
+    return sorted(dict.fromkeys(files), key=os.fsencode)
+
+
+def _prove(name: str, root: Path) -> Stream:
+    if name == STDIN:
+        return _prove_stdin()
+    path = root / name
+    try:
+        found = path.stat()
+        if stat.S_ISDIR(found.st_mode):
+            raise InputBroken(
+                f"{_called(name)} is a directory; to read the files in it, write {name.rstrip('/')}/*",
+                path=path,
+            )
+        if stat.S_ISREG(found.st_mode):
+            io.FileIO(path).close()
+            return Stream(name, path, found.st_size)
+        # Opening a FIFO would wait for its writer.
+        if not os.access(path, os.R_OK):
+            raise PermissionError(13, "Permission denied")
+        return Stream(name, path, None)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise InputBroken(_missing(name, path, root), path=path) from error
+    except OSError as error:
+        raise InputBroken(
+            f"{_called(name)} cannot be read: {_reason(error)}; let this user read it", path=path
+        ) from error
+
+
+def _prove_stdin() -> Stream:
+    try:
+        os.fstat(0)
+    except OSError as error:
+        raise InputBroken(
+            "standard input is closed; pipe something into the run, or name a file as path"
+        ) from error
+    return Stream(STDIN, None, None)
+
+
+def _missing(name: str, path: Path, root: Path) -> str:
+    import difflib
+
+    said = f"{_called(name)} does not exist (looked from {root})"
+    if path.is_symlink():
+        return f"{said}: it is a link to {path.readlink()}; repair the link"
+    if not path.parent.is_dir():
+        return f"{said}, nor does its folder; correct the path, or make the file first"
+    with os.scandir(path.parent) as entries:
+        siblings = sorted(entry.name for entry in entries)
+    near = difflib.get_close_matches(path.name, siblings, n=1)
+    if near:
+        return f"{said}; did you mean {name[: len(name) - len(path.name)]}{near[0]}?"
+    return f"{said}; correct the path, or make the file first"
+
+
+def _called(name: str) -> str:
+    return "standard input" if name == STDIN else f"input file {name}"
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or str(error)
+
+
+def _gzip() -> Any:
+    import zlib
+
+    return zlib.decompressobj(wbits=31)  # 15 + 16: with the header and trailer of gzip (zlib manual)
+
+
+def _bzip2() -> Any:
+    import bz2
+
+    return bz2.BZ2Decompressor()
+
+
+def _xz() -> Any:
+    import lzma
+
+    return lzma.LZMADecompressor(lzma.FORMAT_XZ)
+
+
+_DECOMPRESSORS: dict[str, Callable[[], Any]] = {".gz": _gzip, ".bz2": _bzip2, ".xz": _xz}
+
+
+def _damage() -> tuple[type[Exception], ...]:
+    import lzma
+    import zlib
+
+    return (zlib.error, lzma.LZMAError, OSError, EOFError, ValueError)
+
+
+def _salvage(spare: Any, data: bytes) -> Iterator[bytes]:
+    """Yield what comes out before the damage, which a decompressor that fails keeps to itself.
+
+    `spare` is the decompressor as it was before `data`; only zlib can give one, so that a damaged
+    bzip2 or xz file loses what stood in the block (or the piece read) just before the damage.
+    """
+    if spare is None:
+        return
+    for start in range(len(data)):
+        try:
+            block = spare.decompress(data[start : start + 1])
+        except _damage():
+            return
+        if block:
+            yield block

@@ -1,0 +1,173 @@
+"""Loads a task: imports its module, finds the function, and says what is wrong in the user's terms."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import cast
+
+from runner.task.fault import TaskFault, TaskRejected, nearest
+from runner.task.locate import Located, check_grammar, form_fault, locate
+from runner.task.policy import Policy
+from runner.task.signature import check_call
+from runner.task.trace import user_frames
+
+TaskFunction = Callable[..., object]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A function that is ready to be called with items.
+
+    Attributes:
+        dotted: Its dotted path in the job file.
+        function: The function.
+        with_: Keyword arguments for every call. The values are shared between calls, as those of
+            `functools.partial` are.
+    """
+
+    dotted: str
+    function: TaskFunction
+    with_: Mapping[str, object] = field(default_factory=dict)
+
+    def bind(self) -> Callable[[object], object]:
+        """Return what is called with an item: the function itself where there is nothing to add."""
+        return partial(self.function, **self.with_) if self.with_ else self.function
+
+
+def load_task(dotted: str, *, root: Path, policy: Policy, with_: Mapping[str, object] | None = None) -> Task:
+    """Import a task, with the project root first on `sys.path`, where it stays.
+
+    What the module prints or starts while it is imported is its own affair. Called by the main
+    thread, before any worker runs.
+
+    Raises:
+        TaskRejected: The task is not allowed, cannot be imported, is no plain function, or cannot
+            be called with an item and `with_`. Nothing is imported where the path alone is at fault.
+        KeyboardInterrupt: The user interrupted the import.
+    """
+    fault = check_grammar(dotted) or policy.check_path(dotted)
+    if fault is not None:
+        raise TaskRejected([fault])
+    _put_first(root)
+    found = _resolve(dotted)
+    fault = policy.check_loaded(dotted, found) or _check_form(dotted, found)
+    if fault is not None:
+        raise TaskRejected([fault])
+    function = cast("TaskFunction", found)
+    given = dict(with_ or {})
+    faults = check_call(function, given)
+    if faults:
+        raise TaskRejected(faults)
+    return Task(dotted, function, given)
+
+
+def _put_first(root: Path) -> None:
+    text = str(root)
+    if sys.path[:1] != [text]:
+        if text in sys.path:
+            sys.path.remove(text)
+        sys.path.insert(0, text)
+
+
+def _resolve(dotted: str) -> object:
+    """Import as many parts as are modules, then go on by attributes, as `pkgutil.resolve_name` does."""
+    parts = dotted.split(".")
+    found: object = _import(parts[0], dotted)
+    if found is None:
+        raise TaskRejected([_explained(dotted, parts[0])])
+    depth = 1
+    while depth < len(parts) and hasattr(found, "__path__"):
+        submodule = _import(".".join(parts[: depth + 1]), dotted)
+        if submodule is None:
+            break
+        found = submodule
+        depth += 1
+    for position, name in enumerate(parts[depth:], depth):
+        found = _attribute(found, name, dotted, ".".join(parts[:position]))
+    return found
+
+
+def _import(name: str, dotted: str) -> ModuleType | None:
+    """Return a module, or `None` where there is none of that name."""
+    try:
+        return import_module(name)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a module may call sys.exit(), too
+        if isinstance(error, ModuleNotFoundError) and error.name == name:
+            return None
+        raise TaskRejected([_import_failed(name, dotted, error)]) from error
+
+
+def _import_failed(name: str, dotted: str, error: BaseException) -> TaskFault:
+    hint = None
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        missing = error.name.partition(".")[0]
+        if missing != dotted.partition(".")[0]:
+            hint = f"install what provides `{missing}`, or see whether the right environment is active"
+    what = f"{type(error).__name__}: {_first_line(error)}".removesuffix(": ")
+    return TaskFault("import-failed", f"`{name}` cannot be imported: {what}", hint, (user_frames(error),))
+
+
+def _attribute(owner: object, name: str, dotted: str, path: str) -> object:
+    try:
+        return getattr(owner, name)
+    except AttributeError:
+        raise TaskRejected([_explained(dotted, path, owner, name)]) from None
+    except Exception as error:  # a module's `__getattr__` is the user's code
+        fault = TaskFault(
+            "import-failed",
+            f"`{path}.{name}` cannot be read: {_first_line(error)}",
+            None,
+            (user_frames(error),),
+        )
+        raise TaskRejected([fault]) from error
+
+
+def _explained(dotted: str, path: str, owner: object = None, name: str = "") -> TaskFault:
+    """Return why nothing was found, in the words of `locate` where it sees the same."""
+    located = locate(dotted, [Path(entry) for entry in sys.path])
+    if not isinstance(located, Located):
+        return located
+    if owner is None:
+        return TaskFault("module-missing", f"there is no module `{path}`")
+    close = nearest(name, [each for each in dir(owner) if not each.startswith("_")])
+    return TaskFault(
+        "attribute-missing", f"`{path}` has no `{name}`", close and f"did you mean `{path}.{close}`?"
+    )
+
+
+def _check_form(dotted: str, found: object) -> TaskFault | None:
+    import inspect
+
+    if isinstance(found, ModuleType):
+        located = locate(dotted, [Path(entry) for entry in sys.path])
+        if isinstance(located, TaskFault):
+            return located
+        return TaskFault("not-callable", f"`{dotted}` is a module: a task is a function in it")
+    if isinstance(found, type):
+        return form_fault(dotted, "class")
+    if not callable(found):
+        return TaskFault(
+            "not-callable", f"`{dotted}` is a value of type {type(found).__name__}, not a function"
+        )
+    call = found if inspect.isroutine(found) or isinstance(found, partial) else type(found).__call__
+    for candidate in (found, call):
+        if inspect.iscoroutinefunction(candidate) or inspect.isasyncgenfunction(candidate):
+            return form_fault(dotted, "async")
+        if inspect.isgeneratorfunction(candidate):
+            return form_fault(dotted, "generator")
+    return None
+
+
+def _first_line(error: BaseException) -> str:
+    try:
+        return next(iter(str(error).splitlines()), "")
+    except Exception:
+        return "(its text cannot be shown)"

@@ -1,0 +1,50 @@
+"""Tracebacks as the author of a task wants them: their own frames, not ours and not the importer's."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from traceback import FrameSummary, TracebackException
+
+_NOT_THEIRS = (
+    "<frozen ",  # the importer proper
+    str(Path(importlib.__file__).parent) + "/",
+    str(Path(__file__).parent.parent) + "/",
+)
+_MOST_TEXT = 16 * 2**10  # arbitrary: a log line that people still scroll through
+
+
+def user_frames(error: BaseException) -> str:
+    """Return the traceback of `error`, causes included, without frames of runner and importlib.
+
+    It is what Python prints otherwise, the source of each frame included, and at most 16 KiB long.
+    """
+    from traceback import TracebackException
+
+    # `max_group_*` and repeated frames are cut by Python itself; a `__str__` that raises is caught.
+    shown = TracebackException.from_exception(error)
+    _keep_user_frames(shown)
+    text = "".join(shown.format()).rstrip()
+    if len(text) <= _MOST_TEXT:
+        return text
+    half = _MOST_TEXT // 2
+    return f"{text[:half]}\n  … {len(text) - 2 * half} characters left out …\n{text[-half:]}"
+
+
+def _keep_user_frames(shown: TracebackException) -> None:
+    waiting: list[TracebackException | None] = [shown]
+    seen: set[int] = set()
+    while waiting:
+        each = waiting.pop()
+        if each is None or id(each) in seen:
+            continue
+        seen.add(id(each))
+        each.stack[:] = [frame for frame in each.stack if _is_users(frame)]
+        waiting += [each.__cause__, each.__context__, *(each.exceptions or ())]
+
+
+def _is_users(frame: FrameSummary) -> bool:
+    return not frame.filename.startswith(_NOT_THEIRS)

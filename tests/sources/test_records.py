@@ -1,0 +1,145 @@
+"""Cutting bytes into lines, and numbering them."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runner.item import BrokenRecord, Where
+from runner.sources.records import HEAD_BYTES, Numbering, cut_runs
+
+
+def cut(blocks: list[bytes], limit: int) -> list[bytes | BrokenRecord]:
+    """Return the lines that `cut_runs` finds."""
+    found: list[bytes | BrokenRecord] = []
+    for run in cut_runs(blocks, limit):
+        found.extend([run] if isinstance(run, BrokenRecord) else split(run))
+    return found
+
+
+def split(content: bytes) -> list[bytes]:
+    """Return the lines of `content`, by the slowest and plainest way."""
+    lines = [line + b"\n" for line in content.split(b"\n")]
+    lines[-1] = lines[-1][:-1]
+    return [line for line in lines if line]
+
+
+@given(st.lists(st.text("ab\n", max_size=12).map(str.encode), max_size=12), st.integers(1, 8))
+def test_lines_do_not_depend_on_the_blocks_they_come_in(blocks: list[bytes], limit: int) -> None:
+    """Whatever the blocks, each line arrives whole or, when too long, as one broken record."""
+    found = cut(blocks, limit)
+    content = b"".join(blocks)
+    lines = split(content)
+    assert [record.length if isinstance(record, BrokenRecord) else len(record) for record in found] == [
+        len(line) for line in lines
+    ]
+    for record, line in zip(found, lines, strict=True):
+        if len(line) <= limit:
+            assert record == line
+        else:
+            assert isinstance(record, BrokenRecord)
+            assert record[:3] == (line, len(line), line.count(b"\n"))
+
+
+@pytest.mark.parametrize("char", [b"\r", b"\x0b", b"\x0c", b"\x1c", b"\x85", "\u2028".encode(), b"\0", b"\xff"])
+def test_nothing_but_a_line_feed_ends_a_line(char: bytes) -> None:
+    """What other programs take for a line end, or for no text at all, is data."""
+    assert cut([b"a" + char + b"b\nc\n"], 100) == [b"a" + char + b"b\n", b"c\n"]
+
+
+def test_a_record_as_long_as_the_limit_passes() -> None:
+    """The limit counts the line ending, and what is exactly as long is not too long."""
+    assert cut([b"1234\n12345\n"], 5)[0] == b"1234\n"
+    assert isinstance(cut([b"1234\n12345\n"], 5)[1], BrokenRecord)
+    assert cut([b"12345"], 5) == [b"12345"]
+
+
+def test_an_overlong_record_says_so_in_a_sentence() -> None:
+    """The reason names the length, the key of the job file and its value; the head is capped."""
+    (record,) = cut([b"x" * 5000, b"x" * 5000, b"\n"], 1024)
+    assert record == BrokenRecord(
+        b"x" * HEAD_BYTES,
+        10001,
+        1,
+        "the record is 10001 bytes long, more than max_record_bytes allows (1KiB)",
+    )
+
+
+def test_an_error_of_the_blocks_comes_after_the_lines_before_it() -> None:
+    """Whole lines arrive, the line that is interrupted does not, then the error."""
+
+    def blocks() -> Iterator[bytes]:
+        yield b"one\ntwo\nthr"
+        raise OSError("gone")
+
+    runs = cut_runs(blocks(), 100)
+    assert next(runs) == b"one\ntwo\n"
+    with pytest.raises(OSError, match="gone"):
+        next(runs)
+
+
+def test_many_tiny_blocks_of_one_long_line_take_no_more_memory_than_the_line() -> None:
+    """A writer that drips bytes into a pipe cannot blow up the reader."""
+    tracemalloc.start()
+    try:
+        (line,) = cut_runs((b"x" for _ in range(200_000)), 2**20)
+        assert len(line) == 200_000
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_numbering_goes_on_from_record_to_record() -> None:
+    """Index, line and offset follow what was taken, skipped and numbered before."""
+    numbering = Numbering("f", 7)
+    numbering.skip(3, lines=0)
+    first = numbering.take(b"a\nb\n", 4, lines=2)
+    second, third = numbering.number([b"cc\n", b"d\n"])
+    assert first == (7, b"a\nb\n", Where("f", 1, 3))
+    assert second == (8, b"cc\n", Where("f", 3, 7))
+    assert third == (9, b"d\n", Where("f", 4, 10))
+    assert (numbering.index, numbering.line, numbering.offset) == (10, 5, 12)
+    assert type(second).__name__ == "Item"
+    assert type(second.where).__name__ == "Where"
+
+
+@pytest.mark.parametrize(
+    ("kind", "before", "after"),
+    [
+        ("jsonl", b"1\n", b"\n2\n"),
+        ("text", b"1\n", b"\n2\n"),
+        ("csv", b"a\n1\n", b"\n2\n"),
+        ("csv", b'a\n1\n"', b'"\n2\n'),
+        ("dead_letter", b'{"item":1}\n', b'\n{"item":2}\n'),
+        ("json", b"[1,", b",2]"),
+        ("json", b'[1,"', b'",2]'),
+        ("json", b"[1,[", b"],2]"),
+    ],
+)
+def test_a_record_of_50_mib_is_never_held(
+    open_source: Callable[..., Any], tmp_path: Path, kind: str, before: bytes, after: bytes
+) -> None:
+    """Memory stays flat, the record fails alone, and those around it arrive."""
+    with (tmp_path / "long").open("wb") as file:
+        file.write(before)
+        file.seek(50 * 2**20, 1)
+        file.write(after)
+    source = open_source(kind, tmp_path, path="long", max_record_bytes="1MiB")
+    tracemalloc.start()
+    try:
+        first, long, last = source.items()
+        assert tracemalloc.get_traced_memory()[1] < 4 * 2**20
+    finally:
+        tracemalloc.stop()
+    assert isinstance(long.raw, BrokenRecord)
+    assert 50 * 2**20 <= long.raw.length <= 50 * 2**20 + 3
+    assert len(long.raw.head) == HEAD_BYTES
+    assert source.weigh(long) == HEAD_BYTES
+    assert source.decode(first) in (1, "1", {"a": "1"})
+    assert source.decode(last) in (2, "2", {"a": "2"})
