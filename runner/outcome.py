@@ -74,7 +74,8 @@ class RunSummary:
 
     Counts are of what was delivered in commit order, `duration_seconds` is of this process.
     `status` is `completed`, `failed`, `interrupted`, `refused`, `invalid`, `broken`, `locked` or
-    `skipped`.
+    `skipped`. `dead_letter` is where the dead letters lie: at their final path once `is_published`,
+    in the work folder before.
     """
 
     run_id: str
@@ -90,5 +91,6 @@ class RunSummary:
     duration_seconds: float = 0.0
     output: str | None = None
     dead_letter: str | None = None
+    is_published: bool = False
     message: str = ""
     groups: dict[tuple[str, str], FailureGroup] = field(default_factory=dict)

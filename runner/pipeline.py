@@ -19,7 +19,7 @@ from runner.engine.attempt import make_attempt, message_of, rescue, type_name
 from runner.engine.stop import Stop
 from runner.engine.threads import ThreadPool
 from runner.engine.window import Outcomes
-from runner.errors import Broken, InputBroken, JobInvalid, Refused, RowRefused
+from runner.errors import JobInvalid, Refused, RowRefused
 from runner.files import Files
 from runner.item import Item
 from runner.jobfile import Job, LoadedJob, Problem
@@ -105,10 +105,11 @@ def run_job(run: Run) -> None:
             delivered = delivery.conclude(is_complete=outcomes.complete)
         if delivered:
             publication.publish()
+            run.summary.is_published = True
     finally:
-        if not delivered:
+        if not run.summary.is_published:
+            run.summary.dead_letter = _relative(publication.staged_dead_letters, run.loaded.root)
             publication.abandon()
-    _tell_end(run, places, publication)
 
 
 def _start(run: Run, source: Source, delivery: _Delivery) -> Outcomes[Outcome]:
@@ -383,12 +384,3 @@ def _described(job: Job, source: Source) -> str:
     if isinstance(path, list):
         return ", ".join(path)
     return f"{source.total:,} items" if source.total is not None else "its input"
-
-
-def _tell_end(run: Run, places: _Places, publication: Publication) -> None:
-    if run.summary.exit_code is not ExitCode.DONE and run.summary.failed:
-        # Not published: the summary says where they lie.
-        run.summary.dead_letter = _relative(publication.staged_dead_letters, run.loaded.root)
-
-
-__all__ = ["Broken", "InputBroken", "Run", "run_job"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shlex
 import signal
 import sys
 import traceback
@@ -230,6 +231,7 @@ def _end(summary: RunSummary, status: str, code: ExitCode, message: str) -> None
 
 def _report(order: Order, summary: RunSummary, log: RunLog | None) -> None:
     if log is not None:
+        level = "info" if summary.exit_code is ExitCode.DONE else "error"
         facts = summary_json(summary)
         del facts["run_id"], facts["job"]  # every line has them
         log.event("run.finished", level, **facts)
@@ -237,11 +239,7 @@ def _report(order: Order, summary: RunSummary, log: RunLog | None) -> None:
         if log.error is not None:
             say(f"warning: {log.error}")
     if not (order.is_quiet and summary.exit_code is ExitCode.DONE):
-        if (summary.status in ("invalid", "refused", "locked") and log is None) or not summary.items:
-            if summary.exit_code is ExitCode.USAGE or summary.status != "invalid":
-                say(_brief(summary, log))
-        else:
-            say(_full(order, summary, log))
+        _conclude(order, summary, log)
     if order.as_json:
         import orjson
 
@@ -252,27 +250,22 @@ def _report(order: Order, summary: RunSummary, log: RunLog | None) -> None:
             summary.exit_code = ExitCode.BROKEN
 
 
-def _brief(summary: RunSummary, log: RunLog | None) -> str:
-    if summary.exit_code is ExitCode.DONE:
-        return _text(summary, log, None)
-    return f"error: {escape(summary.message, 2000)}"
-
-
-def _full(order: Order, summary: RunSummary, log: RunLog | None) -> str:
-    command = f"runner run {order.job}"
+def _conclude(order: Order, summary: RunSummary, log: RunLog | None) -> None:
+    """Say how it ended: as an error where nothing ran, else with all that happened."""
+    if summary.status == "invalid" and summary.exit_code is ExitCode.INVALID:
+        return  # the faults have been shown
+    if summary.status in ("invalid", "refused", "locked") or (
+        summary.status == "broken" and not summary.items
+    ):
+        say(f"error: {escape(summary.message, 2000)}")
+        return
+    command = f"runner run {shlex.quote(str(order.job))}"
     next_step = {
         "failed": f"mend the cause, then the same command again: {command}",
-        "interrupted": f"start over: {command}",
+        "interrupted": f"the same command again, which starts over: {command}",
         "broken": f"mend the cause, then the same command again: {command}",
     }.get(summary.status)
-    return _text(summary, log, next_step)
-
-
-def _text(summary: RunSummary, log: RunLog | None, next_step: str | None) -> str:
-    dead = summary.dead_letter if summary.failed else None
-    return render_summary(
-        summary, dead_letter=dead, log=_near(log.path) if log is not None else None, next_step=next_step
-    )
+    say(render_summary(summary, log=_near(log.path) if log is not None else None, next_step=next_step))
 
 
 def _voice(order: Order) -> Callable[[str], None]:

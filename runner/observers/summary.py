@@ -11,34 +11,29 @@ MOST_GROUPS = 10
 MOST_MESSAGE = 200
 
 
-def render_summary(
-    summary: RunSummary, *, dead_letter: str | None, log: str | None, next_step: str | None
-) -> str:
+def render_summary(summary: RunSummary, *, log: str | None, next_step: str | None) -> str:
     """Return the summary as lines for a terminal or a mail; control characters of data are escaped.
 
     Args:
         summary: What happened.
-        dead_letter: Where the dead letters lie, published or not; `None` where there are none to see.
         log: Path of the log.
         next_step: What the user may do next, or `None`.
     """
-    lines = [f"{summary.status}: {_counts(summary)}" if summary.items or summary.rows else summary.status]
+    lines = [f"{summary.status}: {_counts(summary)}" if summary.items else summary.status]
     if summary.message:
-        lines[0] = f"{lines[0]}: {summary.message}" if not summary.items else lines[0]
-        if summary.items:
-            lines.append(f"  {summary.message}")
+        lines.append(f"  {escape(summary.message)}")
     groups = sorted(summary.groups.values(), key=lambda group: -group.count)
     for group in groups[:MOST_GROUPS]:
-        lines.append(
-            f"  {group.count:,} x {group.type} ({group.stage}): {escape(group.message, MOST_MESSAGE)}"
-        )
-        lines.append(f"      first: {escape(place(group.example))}")
+        message = escape(group.message, MOST_MESSAGE)
+        lines.append(f"  {group.count:,} x {group.type} ({group.stage}): {message}")
+        lines.append(f"      first at {escape(place(group.example))}")
     if len(groups) > MOST_GROUPS:
         lines.append(f"  and {len(groups) - MOST_GROUPS} more kinds of failure")
-    if summary.output is not None:
-        lines.append(f"  output        {escape(summary.output)}")
-    if dead_letter is not None:
-        lines.append(f"  dead letters  {escape(dead_letter)}")
+    if summary.output is not None and summary.output != "-":
+        is_new = "" if summary.is_published else " (not published; what stood there stands)"
+        lines.append(f"  output        {escape(summary.output)}{is_new}")
+    if summary.dead_letter is not None and summary.failed:
+        lines.append(f"  dead letters  {escape(summary.dead_letter)}")
     if log is not None:
         lines.append(f"  log           {escape(log)}")
     if next_step is not None:
@@ -82,7 +77,11 @@ def escape(text: str, most: int = 500) -> str:
 
 def _counts(summary: RunSummary) -> str:
     rate = summary.items / summary.duration_seconds if summary.duration_seconds > 0 else 0
-    parts = [f"{summary.items:,} items", f"{summary.rows:,} rows"]
+    parts = [_number(summary.items, "item"), _number(summary.rows, "row")]
     if summary.failed:
         parts.append(f"{summary.failed:,} failed")
     return f"{', '.join(parts)} in {format_duration(summary.duration_seconds)} ({rate:,.0f} items/s)"
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'s' if count != 1 else ''}"
