@@ -6,6 +6,7 @@ about 0.1 µs, a frozen dataclass five times that.
 
 from __future__ import annotations
 
+import threading
 from typing import Any, NamedTuple
 
 
@@ -57,3 +58,13 @@ class BrokenRecord(NamedTuple):
     length: int
     lines: int
     reason: str
+
+
+class Current(threading.local):
+    """Which item the calling thread is at, so that what a task logs can be told with it.
+
+    Attributes:
+        index: Its index; `None` in a thread that has none.
+    """
+
+    index: int | None = None

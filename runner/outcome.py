@@ -75,7 +75,8 @@ class RunSummary:
     Counts are of what was delivered in commit order, `duration_seconds` is of this process.
     `status` is `completed`, `failed`, `interrupted`, `refused`, `invalid`, `broken`, `locked` or
     `skipped`. `dead_letter` is where the dead letters lie: at their final path once `is_published`,
-    in the work folder before.
+    in the work folder before. Of the `running_seconds` between the first item and the last outcome, the
+    reader spent `reading_seconds` at the input, and the writer `waiting_seconds` waiting for outcomes.
     """
 
     run_id: str
@@ -93,4 +94,7 @@ class RunSummary:
     dead_letter: str | None = None
     is_published: bool = False
     message: str = ""
+    reading_seconds: float = 0.0
+    waiting_seconds: float = 0.0
+    running_seconds: float = 0.0
     groups: dict[tuple[str, str], FailureGroup] = field(default_factory=dict)

@@ -21,7 +21,7 @@ from runner.engine.threads import ThreadPool
 from runner.engine.window import Outcomes
 from runner.errors import JobInvalid, Refused, RowRefused
 from runner.files import Files
-from runner.item import Item
+from runner.item import Current, Item
 from runner.jobfile import Job, LoadedJob, Problem
 from runner.ledger.dead_letter import dead_letter
 from runner.ledger.publication import Publication
@@ -48,6 +48,7 @@ class Run:
         summary: Filled while the run goes on.
         stop: How somebody else ends the run.
         log: The run's log.
+        current: Which item each worker is at, for the log.
         progress: Told of the total.
         clock: Time.
         files: The disk.
@@ -61,6 +62,7 @@ class Run:
     summary: RunSummary
     stop: Stop
     log: RunLog
+    current: Current
     progress: Progress
     clock: Clock
     files: Files
@@ -94,14 +96,15 @@ def run_job(run: Run) -> None:
     publication.open(run_id=run.summary.run_id)
     delivered = False
     try:
-        _announce(run, source, places, publication)
         delivery = _Delivery(run, source, job.output.encoder(), publication)
+        _announce(run, source, places, publication)
         with _start(run, source, delivery) as outcomes:
             run.stop.attach(outcomes)
             delivery.begin()
             for batch in outcomes:
                 if not delivery.take(batch):
                     break
+            delivery.note_times(outcomes)
             delivered = delivery.conclude(is_complete=outcomes.complete)
         if delivered:
             publication.publish()
@@ -115,7 +118,7 @@ def run_job(run: Run) -> None:
 def _start(run: Run, source: Source, delivery: _Delivery) -> Outcomes[Outcome]:
     """Start the engine on the source, as `pool:` says."""
     job, pool = run.job, run.job.pool
-    attempt = make_attempt(source.decode, run.task.bind(), delivery.encode, delivery.seen)
+    attempt = make_attempt(source.decode, run.task.bind(), delivery.encode, delivery.seen, run.current)
     items = source.items() if run.limit is None else _first(source.items(), run.limit)
     return Outcomes(
         items,
@@ -154,6 +157,7 @@ class _Delivery:
         if total is not None and run.limit is not None:
             total = min(total, run.limit)
         run.progress.total = total
+        run.progress.is_ordered = run.job.pool.ordered
         tolerate = run.job.failures.tolerate
         self._budget = FailureBudget(tolerate.count, tolerate.percent, total)
         self._failures_seen = count(1)
@@ -161,6 +165,7 @@ class _Delivery:
         self._settle = encoder.settle if encoder is not None and encoder.settles else None
         self._has_output_offset = run.job.pool.ordered and encoder is not None
         self._verdict = ""
+        self._started_at = run.clock.monotonic()
 
     @property
     def encode(self) -> Callable[[object], object] | None:
@@ -207,6 +212,13 @@ class _Delivery:
         self._summary.rows += row_count
         self._summary.succeeded = self._summary.items - self._summary.failed
         return goes_on
+
+    def note_times(self, outcomes: Outcomes[Outcome]) -> None:
+        """Keep for the summary where the time went."""
+        summary = self._summary
+        summary.running_seconds = self._run.clock.monotonic() - self._started_at
+        summary.reading_seconds = min(outcomes.reading_seconds(), summary.running_seconds)
+        summary.waiting_seconds = min(outcomes.waited_seconds, summary.running_seconds)
 
     def conclude(self, *, is_complete: bool) -> bool:
         """Decide how the run ended; return whether its output is to be published."""

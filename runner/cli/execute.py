@@ -25,9 +25,10 @@ from runner.config import Config, load_config
 from runner.engine.stop import Stop
 from runner.errors import Broken, JobInvalid, Locked, Refused, UsageError
 from runner.files import Files
+from runner.item import Current
 from runner.jobfile import LoadedJob, load_job
-from runner.observers.log import RunLog, forget_old_runs
-from runner.observers.progress import Progress
+from runner.observers.log import RunLog, forget_old_runs, task_logs
+from runner.observers.progress import LiveProgress, Progress
 from runner.observers.summary import escape, render_summary, summary_json
 from runner.outcome import ExitCode, RunSummary
 from runner.pipeline import Run, run_job
@@ -65,7 +66,8 @@ def execute(order: Order) -> ExitCode:
         path = order.log_file or config.state / "runs" / summary.run_id / "log.jsonl"
         log = RunLog(path, run_id=summary.run_id, job=summary.job, level=config.log_level)
         forget_old_runs(config.state / "runs")
-        progress = Progress(summary, write=_voice(order), start=start)
+        kind = LiveProgress if _is_watched(order) else Progress
+        progress = kind(summary, write=_voice(order), start=start)
         run = Run(
             loaded=loaded,
             task=task,
@@ -73,6 +75,7 @@ def execute(order: Order) -> ExitCode:
             summary=summary,
             stop=Stop(),
             log=log,
+            current=Current(),
             progress=progress,
             clock=clock,
             files=Files(),
@@ -133,12 +136,15 @@ def _supervise(run: Run) -> None:
         finally:
             finished.set()
 
-    with _signals(run, finished):
+    with task_logs(run.log, run.current), _signals(run, finished):
         thread = Thread(target=work, name="runner-delivery", daemon=True)
         thread.start()
-        while not finished.wait(1.0):
-            run.progress.tick(run.clock.monotonic())
-        thread.join()
+        try:
+            while not finished.wait(run.progress.tick_seconds):
+                run.progress.tick(run.clock.monotonic())
+            thread.join()
+        finally:
+            run.progress.close()
     if caught:
         raise caught[0]
 
@@ -272,6 +278,16 @@ def _voice(order: Order) -> Callable[[str], None]:
     return (lambda text: None) if order.is_quiet else say
 
 
+def _is_watched(order: Order) -> bool:
+    """Whether a person sits before a terminal that can draw a line again and again."""
+    if order.is_quiet or os.environ.get("TERM") == "dumb" or os.environ.get("CI"):
+        return False
+    try:
+        return sys.stderr.isatty()
+    except (AttributeError, ValueError):  # closed
+        return False
+
+
 def _near(path: Path) -> str:
     """Return the path as one would type it from here."""
     try:
@@ -281,5 +297,6 @@ def _near(path: Path) -> str:
 
 
 def _new_run_id(clock: Clock) -> str:
-    """Return a name for this run that sorts by time: `20261123T034500Z-9f3a1c`."""
-    return f"{clock.now():%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+    """Return a name for this run that sorts by time: `20261123T034500.125Z-9f3a1c`."""
+    now = clock.now()
+    return f"{now:%Y%m%dT%H%M%S}.{now.microsecond // 1000:03d}Z-{secrets.token_hex(3)}"

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from runner.errors import ItemFault
-from runner.item import BrokenRecord, Item
+from runner.item import BrokenRecord, Current, Item
 from runner.outcome import Failure, Outcome
 
 MOST_MESSAGE_BYTES = 4096
@@ -20,6 +20,7 @@ def make_attempt(
     call: Callable[[Any], object],
     encode: Callable[[object], object] | None,
     failed: Callable[[], None],
+    current: Current | None = None,
 ) -> Callable[[Item], Outcome]:
     """Return the function that runs one item and never raises.
 
@@ -28,12 +29,16 @@ def make_attempt(
         call: The task. `None` from it means no row.
         encode: Row to bytes or a snapshot; `None` where rows are not written, only counted.
         failed: Told of every failure as soon as it is seen, in the worker's thread.
+        current: Told which item the thread is at.
     """
     new = tuple.__new__  # half the price of calling a named tuple's class
+
+    current = current if current is not None else Current()
 
     def attempt(item: Item) -> Outcome:
         stage = "decode"
         try:
+            current.index = item[0]
             if type(item[1]) is BrokenRecord:
                 failed()
                 return Outcome(item, None, 0, Failure("read", "MalformedRecord", item[1].reason, None))

@@ -97,6 +97,7 @@ class _Reader(Generic[T]):
         window: int,
         window_bytes: int | None,
         weigh: Callable[[T], int] | None,
+        clock: Clock,
     ) -> None:
         self.credits: SimpleQueue[tuple[int, int]] = SimpleQueue()
         self.credits.put((window, 0))
@@ -109,6 +110,9 @@ class _Reader(Generic[T]):
         self._weigh = weigh if window_bytes is not None else None
         self._drawn = 0
         self._gate = [True] * chunksize
+        self._clock = clock
+        self.waited_seconds = 0.0
+        self.ended_at: float | None = None
         self.thread = Thread(target=self._run, name="runner-reader", daemon=True)
 
     def stop(self) -> None:
@@ -138,7 +142,15 @@ class _Reader(Generic[T]):
             except BaseException as raised:
                 # After an early stop nobody waits for the input any more, and a first error says more.
                 error = error if error is not None or self.stopped else raised
+        self.ended_at = self._clock.monotonic()
         self._done.put((END, self._drawn, error))
+
+    def _wait(self) -> tuple[int, int]:
+        """Return credits that came back; waits for them, and counts how long."""
+        start = self._clock.monotonic()
+        credits = self.credits.get()
+        self.waited_seconds += self._clock.monotonic() - start
+        return credits
 
     def _feed_singles(self, iterator: Iterator[T]) -> None:
         submit, weigh, limit = self._pool.submit, self._weigh, self._window_bytes or 0
@@ -146,7 +158,7 @@ class _Reader(Generic[T]):
         try:
             while not self.stopped:
                 if credit == 0 or used > limit:
-                    items_back, bytes_back = self.credits.get()
+                    items_back, bytes_back = self._wait()
                     credit += items_back
                     used -= bytes_back
                     continue
@@ -179,7 +191,7 @@ class _Reader(Generic[T]):
                         # Out of bytes: these may be all the bytes there are, so they cannot wait.
                         submit((sequence, chunk, weight))
                         sequence, chunk, weight = sequence + len(chunk), [], 0
-                    items_back, bytes_back = self.credits.get()
+                    items_back, bytes_back = self._wait()
                     credit += items_back
                     used -= bytes_back
                     continue
@@ -213,6 +225,7 @@ class Outcomes(Iterator[list[R]]):
         delivered: Items whose results were yielded so far.
         complete: Whether the input ended without an error and every result was delivered.
         abandoned: Workers still in user code when the grace was over. They are daemon threads.
+        waited_seconds: How long the consumer has waited for results.
     """
 
     def __init__(
@@ -231,6 +244,7 @@ class Outcomes(Iterator[list[R]]):
         self.delivered = 0
         self.complete = False
         self.abandoned = 0
+        self.waited_seconds = 0.0
         self._clock = clock if clock is not None else SystemClock()
         self._done: SimpleQueue[Message] = SimpleQueue()
         self._pool = make_pool(self._done)
@@ -242,7 +256,9 @@ class Outcomes(Iterator[list[R]]):
             window=window,
             window_bytes=window_bytes,
             weigh=weigh,
+            clock=self._clock,
         )
+        self._started_at = self._clock.monotonic()
         self._ordered = ordered
         # A list never holds the whole window, or the pool would run dry while it is consumed.
         self._most = max(1, window // 4)
@@ -303,10 +319,13 @@ class Outcomes(Iterator[list[R]]):
             else:
                 if self._owed_items:
                     self._pay()  # before waiting: the reader may be what everybody waits for
+                start = self._clock.monotonic()
                 try:
                     sequence, results, detail = get(timeout=self._patience())
                 except Empty:
                     break
+                finally:
+                    self.waited_seconds += self._clock.monotonic() - start
             if sequence == expected or (sequence >= 0 and not self._ordered):
                 out += results
                 weight += detail
@@ -322,6 +341,12 @@ class Outcomes(Iterator[list[R]]):
         self._owed_items += len(out)
         self._owed_bytes += weight
         return out
+
+    def reading_seconds(self) -> float:
+        """Return how long the reader has been at the input, not waiting for room in the window."""
+        end = self._reader.ended_at
+        until = end if end is not None else self._clock.monotonic()
+        return max(0.0, until - self._started_at - self._reader.waited_seconds)
 
     def _is_over(self, expected: int) -> bool:
         return self._finished or expected == self._total or self._exited == self._pool.size

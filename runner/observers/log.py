@@ -1,34 +1,47 @@
 """The log of a run: one JSON line an event, in `<state>/runs/<run id>/log.jsonl`.
 
-Every line has `event` (a stable dotted name), `level`, `timestamp`, `run_id` and `job`. A log that
-cannot be written never fails the run: the first error is kept in `error` for the summary, and nothing
-more is written. This is the only importer of structlog.
+Every line has `event` (a stable dotted name), `level`, `timestamp`, `run_id` and `job`. What the task and
+its libraries log, with `logging`, `warnings` or structlog, becomes the event `task.log` with `logger`,
+`message`, `data` and the `index` of the item. A log that cannot be written never fails the run: the
+first error is kept in `error` for the summary, and nothing more is written. This is the only importer
+of structlog.
 """
 
 from __future__ import annotations
 
 import io
+import logging
 import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import orjson
 import structlog
 
+from runner.item import Current
+
 KEPT_RUNS = 50
 """Arbitrary: as many run folders stay in the state."""
 FIRST_FAILURES = 20
 """So many failures of a kind are logged one by one, after that one a second with a count."""
+MOST_TEXT = 16 * 1024
+"""Characters of one text in a task's own log line; the rest is cut."""
 
-_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
 class RunLog:
-    """Writes the events of one run. Called from the thread that delivers; a line is written at once."""
+    """Writes the events of one run, a line at once. May be called from any thread."""
 
     def __init__(self, path: Path, *, run_id: str, job: str, level: str = "info") -> None:
         self.path = path
+        self.level = level
         self.error: str | None = None
+        self._lock = Lock()
         self._file: io.FileIO | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -42,7 +55,7 @@ class RunLog:
                 structlog.processors.TimeStamper(fmt="iso", utc=True),
                 structlog.processors.JSONRenderer(serializer=_serialize),
             ],
-            wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+            wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
             run_id=run_id,
             job=job,
         )
@@ -52,20 +65,25 @@ class RunLog:
         getattr(self._logger, level)(name, **data)
 
     def close(self) -> None:
-        """Close the file."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        """Close the file; later events are lost without a word (a hung task may still log)."""
+        with self._lock:
+            self._close()
 
     def write(self, line: bytes) -> None:
         """Write one line; after a first failure nothing more."""
-        if self._file is None:
-            return
-        try:
-            self._file.write(line + b"\n")
-        except OSError as error:
-            self._fail(error)
-            self.close()
+        with self._lock:
+            if self._file is None:
+                return
+            try:
+                self._file.write(line + b"\n")
+            except OSError as error:
+                self._fail(error)
+                self._close()
+
+    def _close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
     def _fail(self, error: OSError) -> None:
         self.error = f"the log {self.path} could not be written: {error.strerror}"
@@ -84,7 +102,95 @@ class _Lines:
 
 
 def _serialize(event: dict[str, Any], **_: Any) -> bytes:
-    return orjson.dumps(event, default=repr, option=orjson.OPT_NON_STR_KEYS)
+    try:
+        return orjson.dumps(event, default=_described, option=orjson.OPT_NON_STR_KEYS)
+    except (TypeError, ValueError):  # a lone surrogate, a cycle: what a task may log is not ours to refuse
+        plain = {
+            key: repr(value).encode("ascii", "backslashreplace").decode() for key, value in event.items()
+        }
+        return orjson.dumps(plain)
+
+
+def _described(value: object) -> str:
+    try:
+        return repr(value)[:MOST_TEXT]
+    except Exception:  # user code; its value is only a detail of a log line
+        return f"<{type(value).__name__}>"
+
+
+class _TaskHandler(logging.Handler):
+    """Takes what `logging` is told in this process, and writes it as `task.log`."""
+
+    def __init__(self, log: RunLog, current: Current) -> None:
+        super().__init__(LEVELS[log.level])
+        self._log = log
+        self._current = current
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            message = record.getMessage()
+        except Exception as error:  # a wrong format string in the task's own call
+            message = f"{record.msg!r} (could not be formatted: {error})"
+        data: dict[str, Any] = {}
+        if record.exc_info and record.exc_info[1] is not None:
+            data["exception"] = repr(record.exc_info[1])[:MOST_TEXT]
+        _task_log(self._log, self._current, record.name, record.levelno, message, data)
+
+
+def _task_log(
+    log: RunLog, current: Current, logger: str, number: int, message: str, data: Mapping[str, Any]
+) -> None:
+    level = next((name for name, least in reversed(LEVELS.items()) if number >= least), "debug")
+    log.event(
+        "task.log", level, logger=logger, index=current.index, message=message[:MOST_TEXT], data=dict(data)
+    )
+
+
+@contextmanager
+def task_logs(log: RunLog, current: Current) -> Iterator[None]:
+    """Send what the task and its libraries log to the run's log while the block runs.
+
+    A task that has set up structlog for itself keeps its set-up. What it prints goes to standard
+    error: standard output belongs to the results.
+    """
+    root = logging.getLogger()
+    handler, level_before = _TaskHandler(log, current), root.level
+    root.addHandler(handler)
+    root.setLevel(LEVELS[log.level])
+    logging.captureWarnings(True)
+    ours = not structlog.is_configured()
+    if ours:
+        _configure_structlog(log, current)
+    stdout, sys.stdout = sys.stdout, sys.stderr
+    try:
+        yield
+    finally:
+        sys.stdout = stdout
+        if ours:
+            structlog.reset_defaults()
+        logging.captureWarnings(False)
+        root.setLevel(level_before)
+        root.removeHandler(handler)
+
+
+def _configure_structlog(log: RunLog, current: Current) -> None:
+    def record(_: Any, method: str, event: Any) -> Any:
+        data = dict(event)
+        message = str(data.pop("event", ""))
+        number = LEVELS.get(data.pop("level", method), 40 if method in ("critical", "exception") else 20)
+        _task_log(log, current, "structlog", number, message, data)
+        raise structlog.DropEvent
+
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.format_exc_info,
+            record,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[log.level]),
+        cache_logger_on_first_use=False,
+    )
 
 
 class FailureLog:

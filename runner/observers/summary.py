@@ -9,6 +9,8 @@ from runner.units import format_duration
 
 MOST_GROUPS = 10
 MOST_MESSAGE = 200
+LEAST_SECONDS = 2.0
+"""A shorter run is not worth a line on where its time went."""
 
 
 def render_summary(summary: RunSummary, *, log: str | None, next_step: str | None) -> str:
@@ -22,6 +24,8 @@ def render_summary(summary: RunSummary, *, log: str | None, next_step: str | Non
     lines = [f"{summary.status}: {_counts(summary)}" if summary.items else summary.status]
     if summary.message:
         lines.append(f"  {escape(summary.message)}")
+    if summary.running_seconds >= LEAST_SECONDS:
+        lines.append(f"  {_times(summary)}")
     groups = sorted(summary.groups.values(), key=lambda group: -group.count)
     for group in groups[:MOST_GROUPS]:
         message = escape(group.message, MOST_MESSAGE)
@@ -73,6 +77,19 @@ def escape(text: str, most: int = 500) -> str:
     """Return `text` in one line without anything that moves a cursor or colours a terminal."""
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:most])
     return shown if len(text) <= most else f"{shown}…"
+
+
+def _times(summary: RunSummary) -> str:
+    """Say what the run spent its time on: the three overlap with each other, not with waiting."""
+    run = summary.running_seconds
+    output = run - summary.waiting_seconds
+    tasks = max(0.0, summary.waiting_seconds - summary.reading_seconds)
+    shares = [
+        ("reading input", summary.reading_seconds),
+        ("waiting for tasks", tasks),
+        ("writing output", output),
+    ]
+    return "time: " + ", ".join(f"{share * 100 / run:.0f} % {name}" for name, share in shares)
 
 
 def _counts(summary: RunSummary) -> str:
