@@ -7,7 +7,7 @@ judged at each failure in that order, and nothing appears at a final path before
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -32,6 +32,7 @@ from runner.policies.budget import FailureBudget
 from runner.sinks.base import Encoder, FileSinkOptions
 from runner.sinks.json_text import encode_json
 from runner.sources.base import Source
+from runner.sources.python_iterable import PythonOptions
 from runner.task import Task, user_frames
 
 STDOUT = "-"
@@ -44,6 +45,7 @@ class Run:
     Attributes:
         loaded: The job file.
         task: The task, imported and checked.
+        factory: What makes the items of a `python` input, imported; else `None`.
         config: The operator's settings.
         summary: Filled while the run goes on.
         stop: How somebody else ends the run.
@@ -58,6 +60,7 @@ class Run:
 
     loaded: LoadedJob
     task: Task
+    factory: Callable[..., Iterable[object]] | None
     config: Config
     summary: RunSummary
     stop: Stop
@@ -86,7 +89,7 @@ def run_job(run: Run) -> None:
         Broken: Input, output or workers broke; nothing was published.
     """
     job = run.job
-    source = job.input.open(run.loaded.root)
+    source = _open(run)
     places = _Places.of(run)
     if places.is_skipped:
         run.summary.status, run.summary.exit_code = "skipped", ExitCode.DONE
@@ -113,6 +116,14 @@ def run_job(run: Run) -> None:
         if not run.summary.is_published:
             run.summary.dead_letter = _relative(publication.staged_dead_letters, run.loaded.root)
             publication.abandon()
+
+
+def _open(run: Run) -> Source:
+    options = run.job.input
+    if isinstance(options, PythonOptions):
+        assert run.factory is not None
+        return options.bind(run.factory)
+    return options.open(run.loaded.root)
 
 
 def _start(run: Run, source: Source, delivery: _Delivery) -> Outcomes[Outcome]:

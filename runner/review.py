@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from runner.jobfile import LoadedJob, Problem
 from runner.jobfile.problem import KeyPath, format_path
+from runner.sources.python_iterable import PythonOptions
 from runner.task import (
     Policy,
     Task,
     TaskFault,
     TaskRejected,
     check_call,
+    load_factory,
     load_task,
     locate,
 )
@@ -53,6 +55,28 @@ def import_task(loaded: LoadedJob, config: Config) -> tuple[Task | None, list[Pr
     return (None if faults else task), _placed(loaded, faults)
 
 
+def import_factory(
+    loaded: LoadedJob, config: Config
+) -> tuple[Callable[..., Iterable[object]] | None, list[Problem]]:
+    """Import what makes the items of a `python` input; `None` and no problem for every other input."""
+    assert loaded.job is not None
+    options = loaded.job.input
+    if not isinstance(options, PythonOptions):
+        return None, []
+    policies = _policies(config)
+    faults = _forbidden(options.call, config)
+    factory = None
+    if not faults:
+        try:
+            factory = load_factory(options.call, root=loaded.root, policy=policies[0])
+            faults = [
+                fault for policy in policies[1:] if (fault := policy.check_loaded(options.call, factory))
+            ]
+        except TaskRejected as rejected:
+            faults = list(rejected.faults)
+    return factory, _placed(loaded, faults, ("input", "call"))
+
+
 def _forbidden(dotted: str, config: Config) -> list[TaskFault]:
     for policy in _policies(config):
         fault = policy.check_path(dotted)
@@ -66,16 +90,18 @@ def _policies(config: Config) -> list[Policy]:
     return [Policy(patterns) for patterns in config.allow] or [Policy()]
 
 
-def _placed(loaded: LoadedJob, faults: Iterable[TaskFault]) -> list[Problem]:
-    """Turn faults of the task into problems at `task.call`, or at the argument of `with:` they are about."""
+def _placed(
+    loaded: LoadedJob, faults: Iterable[TaskFault], call: KeyPath = ("task", "call")
+) -> list[Problem]:
+    """Turn faults of a callable into problems where it is named, or at the argument they are about."""
     document = loaded.document
     problems = []
     for fault in faults:
         is_short = isinstance(document.data, dict) and isinstance(document.data.get("task"), str)
-        path: KeyPath = ("task",) if is_short else ("task", "call")
+        path: KeyPath = ("task",) if is_short and call[0] == "task" else call
         span = document.value_span(path)
         if fault.argument is not None and not is_short:
-            path = ("task", "with", fault.argument)
+            path = (call[0], "with", fault.argument)
             span = document.key_span(path)
         problems.append(
             Problem(

@@ -17,9 +17,9 @@ import pytest
 
 RUNNER = Path(__file__).parents[1] / "runner"
 
-GROUND = {"errors", "item", "outcome", "clock", "files", "units", "options"}
+GROUND = {"errors", "item", "outcome", "clock", "files", "units", "options", "sizing"}
 SIDES = {"task", "sources", "sinks", "policies", "ledger", "observers"}
-INSIDE = {"ground", "engine", "jobfile", "config"} | SIDES
+INSIDE = {"ground", "engine", "jobfile", "config", "review"} | SIDES
 
 ALLOWED = {
     "ground": {"ground"},
@@ -27,6 +27,7 @@ ALLOWED = {
     "engine": {"ground", "policies", "engine"},
     "jobfile": {"ground", "sources", "sinks", "jobfile"},
     "config": {"ground", "jobfile"},
+    "review": {"ground", "jobfile", "config", "sources", "task"},
     "testing": INSIDE,
     "pipeline": INSIDE,
     "__init__": INSIDE | {"pipeline"},

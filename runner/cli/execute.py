@@ -12,7 +12,7 @@ import shlex
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +32,7 @@ from runner.observers.progress import LiveProgress, Progress
 from runner.observers.summary import escape, render_summary, summary_json
 from runner.outcome import ExitCode, RunSummary
 from runner.pipeline import Run, run_job
-from runner.review import import_task
+from runner.review import import_factory, import_task
 from runner.task import Task
 
 GRACE_SECONDS = 25.0
@@ -62,7 +62,7 @@ def execute(order: Order) -> ExitCode:
     log: RunLog | None = None
     start = clock.monotonic()
     try:
-        loaded, task, config = _prepare(order, clock, summary)
+        loaded, task, factory, config = _prepare(order, clock, summary)
         path = order.log_file or config.state / "runs" / summary.run_id / "log.jsonl"
         log = RunLog(path, run_id=summary.run_id, job=summary.job, level=config.log_level)
         forget_old_runs(config.state / "runs")
@@ -71,6 +71,7 @@ def execute(order: Order) -> ExitCode:
         run = Run(
             loaded=loaded,
             task=task,
+            factory=factory,
             config=config,
             summary=summary,
             stop=Stop(),
@@ -90,7 +91,9 @@ def execute(order: Order) -> ExitCode:
     return summary.exit_code
 
 
-def _prepare(order: Order, clock: Clock, summary: RunSummary) -> tuple[LoadedJob, Task, Config]:
+def _prepare(
+    order: Order, clock: Clock, summary: RunSummary
+) -> tuple[LoadedJob, Task, Callable[..., Iterable[object]] | None, Config]:
     if order.as_json and ("output.path", "-") in order.overrides:
         raise UsageError("--json and an output on standard output exclude each other")
     loaded = load_job(
@@ -98,7 +101,7 @@ def _prepare(order: Order, clock: Clock, summary: RunSummary) -> tuple[LoadedJob
         params=order.params,
         overrides=order.overrides,
         environ=os.environ,
-        today=clock.now().date(),
+        now=clock.now(),
     )
     if loaded.job is None:
         raise _Shown(loaded, JobInvalid(loaded.problems))
@@ -107,11 +110,13 @@ def _prepare(order: Order, clock: Clock, summary: RunSummary) -> tuple[LoadedJob
         raise UsageError("--json and an output on standard output exclude each other")
     config = load_config(loaded.root, operator=order.config, environ=os.environ)
     task, problems = import_task(loaded, config)
-    if task is None:
+    factory, more = import_factory(loaded, config)
+    problems += more
+    if task is None or problems:
         raise _Shown(loaded, JobInvalid(problems))
     if loaded.problems and not order.is_quiet:
         show_problems(loaded.problems, {str(loaded.path): loaded.text})
-    return loaded, task, config
+    return loaded, task, factory, config
 
 
 class _Shown(Exception):

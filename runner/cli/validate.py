@@ -42,7 +42,7 @@ def validate(paths: tuple[str, ...], form: str, config: Path | None) -> int:
     try:
         files = _job_files(paths)
         for path in files:
-            loaded = load_job(path, environ=os.environ, today=datetime.now(UTC).date(), strict_env=False)
+            loaded = load_job(path, environ=os.environ, now=datetime.now(UTC), strict_env=False)
             texts[str(path)] = loaded.text
             problems += loaded.problems
             if loaded.job is not None:

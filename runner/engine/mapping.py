@@ -8,10 +8,10 @@ from itertools import chain
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar, cast
 
-from runner.engine.size import default_size, default_window
 from runner.engine.threads import ThreadPool
 from runner.engine.window import Outcomes
 from runner.errors import TaskFailed
+from runner.sizing import default_size, default_window
 
 T = TypeVar("T")
 R = TypeVar("R")

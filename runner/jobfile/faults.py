@@ -1,22 +1,15 @@
-"""pydantic's errors in our words, at the place where the user wrote the value.
-
-A location of pydantic is no path of the file: it holds the names of union branches and validators.
-`locate` walks it with the model beside the data, so a branch called like a key is never mistaken for it.
-"""
+"""pydantic's errors in our words, at the place where the user wrote the value."""
 
 from __future__ import annotations
 
 import re
-import types
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
-
-from pydantic import BaseModel
-from pydantic_core import ErrorDetails
+from typing import Any, Literal, get_args, get_origin
 
 from runner.jobfile.codes import CODES
 from runner.jobfile.keys import LATER_KINDS, Kinds, advise, keys_of
+from runner.jobfile.locate import Fault, is_model
 from runner.jobfile.places import Places
 from runner.jobfile.problem import KeyPath, Problem, format_path, in_words, nearest
 from runner.jobfile.scalar import clip, show_value
@@ -53,58 +46,9 @@ _NEED = {
     "input": "input: {type: ...}",
     "task": "task: package.module.function",
 }
-_FALSE_FRIENDS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
+_BOOLEANS = {"yes": "true", "on": "true", "true": "true", "no": "false", "off": "false", "false": "false"}
+_PLAIN_NUMBER = re.compile(r"-?[1-9]\d{0,17}", re.ASCII)
 _FROM_PYDANTIC = {"default_factory_not_called"}  # said of a value only because another one is at fault
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """An error of pydantic and what it is about.
-
-    Attributes:
-        error: The error.
-        path: The path of the value in the file; of a missing key, its path if it were there.
-        value: The value, or `None` where it is missing.
-        annotation: The type that was wanted, without `Annotated`; the model that was for a key.
-        union: Where the path entered a union, whose branches each report errors of their own.
-    """
-
-    error: ErrorDetails
-    path: KeyPath
-    value: Any
-    annotation: Any
-    union: KeyPath | None
-
-
-def locate(error: ErrorDetails, model: type[BaseModel], prefix: KeyPath, data: Any) -> Fault:
-    """Return what an error is about; `prefix` is the path of `data`, which was validated by `model`."""
-    path, union = list(prefix), None
-    annotation: Any = model
-    holder: Any = model
-    for part in error["loc"]:
-        annotation = _bare(annotation)
-        if _is_union(annotation):
-            union = tuple(path) if union is None else union
-            annotation = next((member for member in get_args(annotation) if _is_branch(member, part)), Any)
-        elif _is_model(annotation):
-            if not isinstance(data, dict):
-                break  # a short form, which the model made a mapping of
-            holder = annotation
-            path.append(part)
-            annotation, data = _field_type(annotation, str(part)), data.get(part)
-        elif isinstance(data, dict) and part in data:
-            arguments = get_args(annotation)
-            path.append(part)
-            annotation, data = arguments[1] if len(arguments) > 1 else Any, data[part]
-        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
-            arguments = get_args(annotation)
-            path.append(part)
-            annotation, data = arguments[0] if arguments else Any, data[part]
-    key = error.get("ctx", {}).get("key")
-    if isinstance(key, str):
-        path.append(key)
-    about_key = error["type"] in {"missing", "extra_forbidden"}
-    return Fault(error, tuple(path), data, holder if about_key else _bare(annotation), union)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,43 +115,44 @@ class Explainer:
     def _wrong_type(self, fault: Fault, wanted: str) -> Problem:
         message = f"{_subject(fault.path)} must be {wanted}, got {self._got(fault)}"
         problem = self._at_value("wrong-type", message, fault, self._type_hint(fault, wanted))
-        if _is_model(fault.annotation):
+        if is_model(fault.annotation):
             takes = f"{self._block_name(fault.path)} takes {', '.join(keys_of(fault.annotation))}"
             return replace(problem, notes=(*problem.notes, takes))
         return problem
 
     def _bad_value(self, fault: Fault) -> Problem:
         error, kind, ctx = fault.error, fault.error["type"], fault.error.get("ctx", {})
+        subject = _subject(fault.path)
         if kind in _WANTED:
             return self._wrong_type(fault, _WANTED[kind])
+        if kind == "literal_error":
+            return self._no_choice(fault)
         if kind in _LIMITS:
             words, bound = _LIMITS[kind]
-            limit = f"{words} {show_value(ctx[bound]).removesuffix('.0')}"
-            return self._at_value(
-                "out-of-range", f"{_subject(fault.path)} must be {limit}, got {self._got(fault)}", fault
-            )
+            limit = show_value(ctx[bound]).removesuffix(".0")
+            message = f"{subject} must be {words} {limit}, got {self._got(fault)}"
+            return self._at_value("out-of-range", message, fault)
+        if kind in _LENGTHS:
+            return self._at_value("bad-value", f"{subject} {_length(fault.value, ctx)}", fault)
         if kind in CODES:
             return self._at_value(kind, self._sentence(fault, ctx["message"]), fault, ctx["hint"])
-        if kind == "literal_error":
-            choices = _choices(fault)
-            if (
-                fault.path == ("pool", "engine")
-                and isinstance(fault.value, str)
-                and fault.value in LATER_KINDS["pool"]
-            ):
-                message = f"{_subject(fault.path)} {show_value(fault.value)} is not built yet"
-                return self._at_value("not-built-yet", message, fault, f"there is {in_words(choices)}")
-            near = nearest(fault.value, choices) if isinstance(fault.value, str) else None
-            message = f"{_subject(fault.path)} must be {in_words(choices)}, got {self._got(fault)}"
-            return self._at_value("bad-value", message, fault, f"did you mean `{near}`?" if near else None)
-        if kind in _LENGTHS:
-            return self._at_value("bad-value", self._length(fault, ctx), fault)
         if kind == "value_error":
-            return self._at_value("bad-value", self._sentence(fault, str(ctx["error"])), fault)
-        text = error["msg"].replace("Input should", "must").replace("String should", "must")
-        return self._at_value(
-            "bad-value", self._sentence(fault, f"{text}, got {show_value(fault.value)}"), fault
-        )
+            text = str(ctx["error"])
+        else:
+            text = (
+                re.sub(r"^(Input|String|Value) should", "must", error["msg"])
+                + f", got {show_value(fault.value)}"
+            )
+        return self._at_value("bad-value", self._sentence(fault, text), fault)
+
+    def _no_choice(self, fault: Fault) -> Problem:
+        subject, choices, value = _subject(fault.path), _choices(fault), fault.value
+        if fault.path == ("pool", "engine") and isinstance(value, str) and value in LATER_KINDS["pool"]:
+            message = f"{subject} {show_value(value)} is not built yet"
+            return self._at_value("not-built-yet", message, fault, f"there is {in_words(choices)}")
+        near = nearest(value, choices) if isinstance(value, str) else None
+        message = f"{subject} must be {in_words(choices)}, got {self._got(fault)}"
+        return self._at_value("bad-value", message, fault, f"did you mean `{near}`?" if near else None)
 
     def _at_value(self, code: str, message: str, fault: Fault, hint: str | None = None) -> Problem:
         path, places = fault.path, self.places
@@ -216,9 +161,8 @@ class Explainer:
             hint = None  # it may be made of the value, which is not ours to show
         elif path in places.references:
             notes = (f"the value comes from {clip(places.references[path])}",)
-        message = (
-            message if self._is_discreet(message, path) else f"{_subject(path)} has a value that does not fit"
-        )
+        if not self._is_discreet(message, path):
+            message = f"{_subject(path)} has a value that does not fit"
         return places.problem(code, message, path, hint=hint, notes=notes)
 
     def _got(self, fault: Fault) -> str:
@@ -230,7 +174,8 @@ class Explainer:
         """Return the words of a validator as a sentence about the value."""
         if fault.path in self.places.environment:
             text = f"{text.partition(', got ')[0]}, got {self._got(fault)}"
-        text = text.removesuffix(".")
+        name = f"`{fault.path[-1]}` " if fault.path else ""  # some validators name their field themselves
+        text = text.removeprefix(name).removesuffix(".")
         return f"{_subject(fault.path)}{'' if text.startswith('must ') else ':'} {text}"
 
     def _is_discreet(self, message: str, path: KeyPath) -> bool:
@@ -243,48 +188,19 @@ class Explainer:
                 return False
         return True
 
-    def _length(self, fault: Fault, ctx: Mapping[str, Any]) -> str:
-        bound = f"at least {ctx['min_length']}" if "min_length" in ctx else f"at most {ctx['max_length']}"
-        unit = "characters" if isinstance(fault.value, str) else "items"
-        length = len(fault.value) if isinstance(fault.value, str | list | dict) else 0
-        return f"{_subject(fault.path)} must have {bound} {unit}, got {length}"
-
     def _type_hint(self, fault: Fault, wanted: str) -> str | None:
-        value = fault.value
-        if value is None:
-            return "give it a value, or remove the key"
-        if wanted == "text" and isinstance(value, bool | int | float):
-            span = self.places.document.value_span(fault.path)
-            line = self.places.document.line(span.line)
-            written = line[span.column - 1 : span.end_column - 1] if span.end_line == span.line else ""
-            is_written = self.places.flag_of(fault.path) is None and fault.path not in self.places.references
-            return f'quote it: "{clip(written)}"' if is_written and written else None
-        if wanted == "true or false" and isinstance(value, str):
-            meant = _FALSE_FRIENDS.get(value.lower()) or (
-                value.lower() if value.lower() in {"true", "false"} else None
-            )
-            return f"write {meant}, without quotes" if meant else None
-        if (
-            wanted == "a whole number"
-            and isinstance(value, float)
-            and value.is_integer()
-            and abs(value) < 1e15
-        ):
-            return f"write {int(value)}"
-        if wanted in {"a whole number", "a number"} and isinstance(value, str):
-            digits = value.replace("_", "").replace(",", "").strip()
-            return (
-                f"write {digits}, without quotes"
-                if re.fullmatch(r"-?[1-9]\d{0,17}", digits, re.ASCII)
-                else None
-            )
-        if (
-            wanted == "a list"
-            and isinstance(value, str | int | float)
-            and fault.path not in self.places.environment
-        ):
-            return f"write [{clip(str(value))}]"
-        return None
+        if wanted == "text" and isinstance(fault.value, bool | int | float):
+            written = self._written(fault.path)
+            return f'quote it: "{clip(written)}"' if written else None
+        return _other_spelling(fault.value, wanted)
+
+    def _written(self, path: KeyPath) -> str:
+        """Return a value of one line as it stands in the file: `1.10`, where the number is 1.1."""
+        if self.places.flag_of(path) is not None or path in self.places.references:
+            return ""
+        span = self.places.document.value_span(path)
+        line = self.places.document.line(span.line)
+        return line[span.column - 1 : span.end_column - 1] if span.end_line == span.line else ""
 
     def _block_name(self, block: KeyPath) -> str:
         if not block:
@@ -325,43 +241,27 @@ def _choices(fault: Fault) -> list[str]:
     return re.findall(r"'([^']*)'", str(fault.error.get("ctx", {}).get("expected", ""))) or ["something else"]
 
 
+def _other_spelling(value: Any, wanted: str) -> str | None:
+    """Return how to write what a value of the wrong type most likely means."""
+    if value is None:
+        return "give it a value, or remove the key"
+    if wanted == "true or false" and isinstance(value, str) and value.lower() in _BOOLEANS:
+        return f"write {_BOOLEANS[value.lower()]}, without quotes"
+    if wanted == "a whole number" and isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return f"write {int(value)}"
+    if wanted in {"a whole number", "a number"} and isinstance(value, str):
+        digits = value.replace("_", "").replace(",", "").strip()
+        return f"write {digits}, without quotes" if _PLAIN_NUMBER.fullmatch(digits) else None
+    if wanted == "a list" and isinstance(value, str | int | float):
+        return f"write [{clip(str(value))}]"
+    return None
+
+
+def _length(value: Any, ctx: Mapping[str, Any]) -> str:
+    bound = f"at least {ctx['min_length']}" if "min_length" in ctx else f"at most {ctx['max_length']}"
+    unit = "characters" if isinstance(value, str) else "items"
+    return f"must have {bound} {unit}, got {len(value) if isinstance(value, str | list | dict) else 0}"
+
+
 def _subject(path: KeyPath) -> str:
     return f"`{format_path(path)}`" if path else "the job"
-
-
-def _bare(annotation: Any) -> Any:
-    """Return a type without `Annotated` and without `| None`, neither of which shows in a location."""
-    while True:
-        if get_origin(annotation) is Annotated:
-            annotation = get_args(annotation)[0]
-        elif _is_union(annotation, least=1):
-            members = tuple(member for member in get_args(annotation) if member is not types.NoneType)
-            if len(members) > 1:
-                return Union[members]  # noqa: UP007  built at run time
-            annotation = members[0]
-        else:
-            return annotation
-
-
-def _is_union(annotation: Any, *, least: int = 2) -> bool:
-    if get_origin(annotation) not in (Union, types.UnionType):
-        return False
-    return sum(member is not types.NoneType for member in get_args(annotation)) >= least
-
-
-def _is_model(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
-
-
-def _is_branch(member: Any, part: int | str) -> bool:
-    """Return whether pydantic calls a member of a union `part`."""
-    bare = _bare(member)
-    name = getattr(get_origin(bare) or bare, "__name__", str(bare))
-    return str(part) == name or str(part).lower().startswith(f"{name.lower()}[")
-
-
-def _field_type(model: type[BaseModel], key: str) -> Any:
-    for name, field in model.model_fields.items():
-        if key == (field.alias or name):
-            return field.annotation
-    return Any

@@ -15,7 +15,7 @@ from runner.jobfile.document import MAX_BYTES, read_document
 from runner.jobfile.flags import apply_overrides, read_params
 from runner.jobfile.interpolate import Interpolation
 from runner.jobfile.keys import Kinds
-from runner.jobfile.model import Job
+from runner.jobfile.model import NAME, Job
 from runner.jobfile.places import Places
 from runner.jobfile.problem import MOST_SHOWN, Problem, in_order, nearest
 from runner.jobfile.scalar import show_value
@@ -70,7 +70,7 @@ def load_job(
     params: Mapping[str, str] | None = None,
     overrides: Sequence[tuple[str, str]] = (),
     environ: Mapping[str, str],
-    today: datetime.date,
+    now: datetime.datetime,
     strict_env: bool = True,
 ) -> LoadedJob:
     """Read and validate a job file; what the user got wrong in it is in `problems`.
@@ -80,7 +80,7 @@ def load_job(
         params: `-p name=value`, each read as the type of its default.
         overrides: `--set path=value`, in their order.
         environ: The environment.
-        today: What `${run.date}` stands for.
+        now: The time of the run's first start; `${run.date}` is its date in the job's time zone.
         strict_env: Whether values that only a run needs (an unset variable, a parameter without a
             value) are errors. Where false, the first is a warning and the second nothing.
 
@@ -94,7 +94,7 @@ def load_job(
         params=params or {},
         overrides=overrides,
         environ=environ,
-        today=today,
+        now=now,
         strict_env=strict_env,
     )
     return LoadedJob(job, problems, document, path, find_root(path))
@@ -107,7 +107,7 @@ def read_job(
     params: Mapping[str, str],
     overrides: Sequence[tuple[str, str]],
     environ: Mapping[str, str],
-    today: datetime.date,
+    now: datetime.datetime,
     strict_env: bool,
 ) -> tuple[Job | None, tuple[Problem, ...]]:
     """Return the job of a document that was read, and all problems; see `load_job`."""
@@ -117,16 +117,20 @@ def read_job(
     places = Places(document)
     data = deepcopy(document.data)
     if not isinstance(data, dict):
-        if document.is_sound(()):
+        if data is None and not problems:
+            hint = "`runner init` writes one to start from"
+            problems.append(places.problem("empty-file", "the file holds no job", (), hint=hint))
+        elif document.is_sound(()):
             message = f"a job file must be a mapping of keys to values, got {show_value(data)}"
             problems.append(places.problem("wrong-type", message, ()))
         return None, _cut(problems)
+    _add_default_output(data)
     problems += apply_overrides(data, overrides, places)
+    today = _date_in(data.get("timezone"), now)
     interpolation = Interpolation(_declared(data), frozenset(), environ, today, strict_env, places)
     problems += _take_params(data, params, interpolation)
     data = interpolation.resolve(data)
     problems += interpolation.problems
-    _add_default_output(data)
     job, found = validate_job(data, kinds, places)
     problems += found
     if any(problem.severity == "error" for problem in problems):
@@ -170,7 +174,20 @@ def _take_params(
 def _add_default_output(data: dict[str, Any]) -> None:
     if "output" not in data:
         name = data.get("name")
-        data["output"] = {"type": "jsonl", "path": f"out/{name if isinstance(name, str) else 'job'}.jsonl"}
+        stem = name if isinstance(name, str) and NAME.fullmatch(name) else "job"  # a bad one is told apart
+        data["output"] = {"type": "jsonl", "path": f"out/{stem}.jsonl"}
+
+
+def _date_in(timezone: object, now: datetime.datetime) -> datetime.date:
+    """Return the date of `now` in the job's time zone; a zone that there is none of is reported elsewhere."""
+    if not isinstance(timezone, str) or timezone == "UTC":
+        return now.astimezone(datetime.UTC).date()
+    import zoneinfo  # reads files; most jobs never need it
+
+    try:
+        return now.astimezone(zoneinfo.ZoneInfo(timezone)).date()
+    except (KeyError, ValueError, OSError):
+        return now.astimezone(datetime.UTC).date()
 
 
 def _cut(problems: Sequence[Problem]) -> tuple[Problem, ...]:

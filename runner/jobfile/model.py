@@ -8,9 +8,7 @@ would report the faults of every kind at once, with pydantic's names of the bran
 from __future__ import annotations
 
 import keyword
-import os
 import re
-import sys
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SerializeAsAny, WithJsonSchema, model_validator
@@ -19,12 +17,12 @@ from pydantic_core import PydanticCustomError
 from runner.jobfile.scalar import show_value
 from runner.options import Options
 from runner.sinks.base import SinkOptions
+from runner.sizing import default_size, default_window
 from runner.sources.base import SourceOptions
 from runner.units import Size
 
-LEAST_WINDOW = 1024
 LARGEST_POOL = 1024  # arbitrary; threads beyond it cost more than they wait for
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*", re.ASCII)
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]*", re.ASCII)
 _LONGEST_NAME = 100  # leaves room for what is put around it in a file name
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?)%", re.ASCII)
 
@@ -42,20 +40,6 @@ def fault(code: str, message: str, *, hint: str | None = None, key: str | None =
     return PydanticCustomError(code, "{message}", context)
 
 
-def usable_cpus() -> int:
-    """Return the number of CPUs this process may use."""
-    if sys.version_info >= (3, 13):
-        return os.process_cpu_count() or 1
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def default_size() -> int:
-    """Return the threads of a pool whose size is not given: CPython's own rule for its thread pools."""
-    return min(32, usable_cpus() + 4)
-
-
 def _check_version(value: object) -> object:
     if type(value) is int and value == 1:
         return value
@@ -66,7 +50,7 @@ def _check_version(value: object) -> object:
 def _check_name(value: str) -> str:
     if len(value) > _LONGEST_NAME:
         raise fault("bad-value", f"must have at most {_LONGEST_NAME} characters, got {len(value)}")
-    if not _NAME.fullmatch(value):
+    if not NAME.fullmatch(value):
         better = re.sub(r"[^a-z0-9._-]+", "-", value.lower()).strip("-._")
         rule = "must be lower-case letters, digits, `.`, `_` and `-`, beginning with a letter or digit"
         hint = f"write `{better}`" if better and len(better) < _LONGEST_NAME else None
@@ -120,7 +104,7 @@ def _check_chunksize(value: object) -> object:
 
 
 Name = Annotated[
-    str, AfterValidator(_check_name), WithJsonSchema({"type": "string", "pattern": f"^{_NAME.pattern}$"})
+    str, AfterValidator(_check_name), WithJsonSchema({"type": "string", "pattern": f"^{NAME.pattern}$"})
 ]
 Timezone = Annotated[str, AfterValidator(_check_timezone)]
 DottedPath = Annotated[str, AfterValidator(_check_call)]
@@ -178,7 +162,7 @@ class PoolOptions(Options):
 
 def _default_window(given: dict[str, Any]) -> int:
     chunksize = given["chunksize"] if isinstance(given["chunksize"], int) else 1
-    return max(LEAST_WINDOW, 4 * int(given["size"]) * chunksize)
+    return default_window(int(given["size"]), chunksize)
 
 
 class Tolerance(Options):

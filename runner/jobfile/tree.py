@@ -46,7 +46,7 @@ class Document:
     Attributes:
         file: The file as the user named it.
         text: What was read, without a byte order mark; bytes that are no UTF-8 are replaced.
-        data: Plain mappings, lists and scalars; `None` where `is_readable` is false.
+        data: Plain mappings, lists and scalars; `None` where the file is empty or not readable.
         is_readable: Whether there is data to go on with, whatever problems it has.
         problems: In the order in which they were met.
         root: The tree, as far as it was built.

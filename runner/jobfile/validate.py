@@ -12,8 +12,9 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from runner.jobfile.faults import Explainer, Fault, locate
+from runner.jobfile.faults import Explainer
 from runner.jobfile.keys import LATER_KINDS, Kinds, blocks_of
+from runner.jobfile.locate import Fault, locate
 from runner.jobfile.model import Job
 from runner.jobfile.places import Places
 from runner.jobfile.problem import Problem, in_words, nearest

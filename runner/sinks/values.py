@@ -34,7 +34,6 @@ _HINTS = {
     "dict_keys": "return a list",
     "dict_values": "return a list",
     "coroutine": "a task that is `async def` is not awaited here",
-    "Fragment": "return the value that it spells",
 }
 _MOST_TEXT = 60  # arbitrary: what is shown of a key, so that a sentence stays one
 

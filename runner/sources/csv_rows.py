@@ -4,36 +4,25 @@ Where the RFC is silent: values are always text and never stripped; a quote open
 its first character and is data elsewhere in a field without quotes; blank lines are no rows, under
 a header of one column too; NUL is data; each of several files has its own header, with the same
 names in any order.
-
-A record is cut in binary. Its end is not a question of parity, for quotes may be data, but of a
-state machine with one bit per line: a line begins outside quotes or inside. `_LineEnds` holds it as
-two regular expressions, both possessive, so that no text makes them go back. A quote that is
-never closed costs its opening line only: the lines after it are judged again as if it were not
-there. That each line behind it is known to leave the quotes open (`_Quoted`) keeps this linear
-when every line opens another quote.
 """
 
 from __future__ import annotations
 
-import io
-import re
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, NamedTuple, Self
+from typing import Literal, Self
 
 from pydantic import field_validator, model_validator
 
 from runner.errors import InputBroken, MalformedRecord
 from runner.item import BrokenRecord, Item
+from runner.sources.csv_records import BLANK, LineEnds, Rows, cut_rows
 from runner.sources.encoding import Encoding, is_part_of_characters, undecodable
-from runner.sources.records import HEAD_BYTES, Numbering, RecordSource, cut_runs, without_mark
+from runner.sources.records import Numbering, RecordSource, cut_runs, without_mark
 from runner.sources.streams import Stream, StreamOptions, find_streams
-from runner.units import format_size
-
-_BLANK = frozenset((b"\n", b"\r\n"))
 
 
 class CsvOptions(StreamOptions):
@@ -114,7 +103,7 @@ class CsvSource(RecordSource):
             InputBroken: Also for a header that cannot be read, names a column twice or not at all,
                 or names others than the first file's.
         """
-        ends = None if self.quotechar is None else _LineEnds(self.delimiter, self.quotechar)
+        ends = None if self.quotechar is None else LineEnds(self.delimiter, self.quotechar)
         index = 0
         for stream in self.streams:
             with closing(stream.blocks(self.block_bytes)) as blocks:
@@ -131,7 +120,7 @@ class CsvSource(RecordSource):
                     elif run.is_plain:
                         yield from numbering.number(run.rows)
                     else:
-                        yield from numbering.number_apart(run.rows, _BLANK.__contains__)
+                        yield from numbering.number_apart(run.rows, BLANK.__contains__)
                 index = numbering.index
 
     def decode(self, item: Item) -> dict[str, str]:
@@ -154,8 +143,8 @@ class CsvSource(RecordSource):
         return split_quoted(text, self.delimiter, self.quotechar)
 
     def _behind_header(
-        self, records: Iterator[_Rows | BrokenRecord], stream: Stream, numbering: Numbering
-    ) -> Iterator[_Rows | BrokenRecord]:
+        self, records: Iterator[Rows | BrokenRecord], stream: Stream, numbering: Numbering
+    ) -> Iterator[Rows | BrokenRecord]:
         """Read the header, move `numbering` behind it and yield the records that follow."""
         for run in records:
             if isinstance(run, BrokenRecord):
@@ -163,10 +152,10 @@ class CsvSource(RecordSource):
             rows = iter(run.rows)
             for raw in rows:
                 numbering.skip(len(raw), lines=raw.count(b"\n"))
-                if raw in _BLANK:
+                if raw in BLANK:
                     continue
                 self.headers[stream.name] = self._header(raw, stream)
-                yield _Rows(list(rows), run.is_plain)
+                yield Rows(list(rows), run.is_plain)
                 yield from records
                 return
 
@@ -183,144 +172,6 @@ class CsvSource(RecordSource):
             told = [f"lacks {_listed(lacks)}"] * bool(lacks) + [f"has {_listed(has)} besides"] * bool(has)
             raise _bad_header(stream, f"differs from that of {first_file}: it {' and '.join(told)}")
         return first if names == first else names
-
-
-class _Rows(NamedTuple):
-    """Records as they follow each other; plain where each is one line and none is blank."""
-
-    rows: list[bytes]
-    is_plain: bool
-
-
-class _LineEnds:
-    """Where a record ends, by what its quotes say.
-
-    Attributes:
-        quote: The byte of the quote.
-        record: Matches a whole record with its line end.
-        fresh: Matches a line that begins and ends outside quotes.
-        inside: Matches a line that begins inside quotes and ends outside.
-    """
-
-    def __init__(self, delimiter: str, quotechar: str) -> None:
-        self.quote = quotechar.encode()
-        d, q = re.escape(delimiter.encode()), re.escape(self.quote)
-        rest = rb"[^%b\n]*+" % d
-        closed = rb"[^%b]*+(?:%b%b[^%b]*+)*+%b%b" % (q, q, q, q, q, rest)
-        value = rb"(?:%b%b|(?!%b)%b)" % (q, closed, q, rest)
-        record = rb"%b(?:%b%b)*+" % (value, d, value)
-        self.record = re.compile(record + rb"\n")
-        self.fresh = re.compile(record + rb"\n?\Z")
-        self.inside = re.compile(rb"%b(?:%b%b)*+\n?\Z" % (closed, d, value))
-
-
-class _Quoted:
-    """Lines from one that opens a quote on, all of them known to leave it open."""
-
-    def __init__(self, ends: _LineEnds, limit: int) -> None:
-        self.ends = ends
-        self.limit = limit
-        self.lines: deque[bytes] = deque()
-        self.size = 0
-        self.too_far = f"within max_record_bytes ({format_size(limit)})"
-
-    def add(self, line: bytes) -> Iterator[bytes | BrokenRecord]:
-        """Take the next line and yield what it ends: a record, or openers that found no end."""
-        if not self.lines:
-            if self._is_whole(line):
-                yield line
-                return
-        elif self.ends.quote in line and self.ends.inside.match(line):
-            yield from self._shorten(len(line))
-            if self.lines:
-                record = b"".join((*self.lines, line))
-                self.lines.clear()
-                self.size = 0
-                yield record
-            else:
-                yield from self.add(line)
-            return
-        self.lines.append(line)
-        self.size += len(line)
-        yield from self._shorten(0)
-
-    def give_up(self, why: str) -> Iterator[bytes | BrokenRecord]:
-        """Yield what is held, for no more lines can close the quotes."""
-        while self.lines:
-            yield self._drop_opener(why)
-            yield from self._release_whole()
-
-    def _shorten(self, more: int) -> Iterator[bytes | BrokenRecord]:
-        while self.lines and self.size + more > self.limit:
-            yield self._drop_opener(self.too_far)
-            yield from self._release_whole()
-
-    def _drop_opener(self, why: str) -> BrokenRecord:
-        line = self.lines.popleft()
-        self.size -= len(line)
-        reason = (
-            f"a quote opened on this line is not closed {why}; the next lines are read as rows of their own"
-        )
-        return BrokenRecord(line[:HEAD_BYTES], len(line), line.count(b"\n"), reason)
-
-    def _release_whole(self) -> Iterator[bytes]:
-        while self.lines and self._is_whole(self.lines[0]):
-            line = self.lines.popleft()
-            self.size -= len(line)
-            yield line
-
-    def _is_whole(self, line: bytes) -> bool:
-        return self.ends.quote not in line or self.ends.fresh.match(line) is not None
-
-
-def cut_rows(
-    runs: Iterator[bytes | BrokenRecord], ends: _LineEnds | None, max_record_bytes: int
-) -> Iterator[_Rows | BrokenRecord]:
-    """Cut runs of whole lines into records, which may be of several lines."""
-    quoted = None if ends is None else _Quoted(ends, max_record_bytes)
-    for run in runs:
-        if isinstance(run, BrokenRecord):
-            if quoted is not None:
-                yield from _grouped(quoted.give_up(quoted.too_far))
-            yield run
-        elif quoted is None or not (quoted.lines or quoted.ends.quote in run):
-            lines = io.BytesIO(run).readlines()
-            yield _Rows(lines, _BLANK.isdisjoint(lines))
-        else:
-            yield from _cut_quoted(run, quoted)
-    if quoted is not None:
-        yield from _grouped(quoted.give_up("before the end of the file"))
-
-
-def _cut_quoted(run: bytes, quoted: _Quoted) -> Iterator[_Rows | BrokenRecord]:
-    """Cut a run with quotes in it: whole records at a time, and line by line where one goes on."""
-    position = 0
-    while position < len(run):
-        if not quoted.lines:
-            rows, position = _whole_records(run, position, quoted)
-            if rows:
-                yield _Rows(
-                    rows, len(rows) == sum(row.count(b"\n") for row in rows) and _BLANK.isdisjoint(rows)
-                )
-        end = run.find(b"\n", position) + 1 or len(run)
-        if position < end:
-            yield from _grouped(quoted.add(run[position:end]))
-            position = end
-
-
-def _whole_records(run: bytes, position: int, quoted: _Quoted) -> tuple[list[bytes], int]:
-    """Return the records from `position` on that end in the run, and where they end."""
-    match, limit = quoted.ends.record.match, quoted.limit
-    rows: list[bytes] = []
-    while found := match(run, position, position + limit):
-        rows.append(found[0])
-        position = found.end()
-    return rows, position
-
-
-def _grouped(records: Iterator[bytes | BrokenRecord]) -> Iterator[_Rows | BrokenRecord]:
-    for record in records:
-        yield record if isinstance(record, BrokenRecord) else _Rows([record], is_plain=False)
 
 
 def fault_of_names(names: tuple[str, ...] | list[str]) -> str | None:

@@ -9,9 +9,9 @@ from pydantic import AfterValidator
 
 from runner.errors import MalformedRecord
 
-# Codecs that treat a backslash, a plus or an escape specially give themselves away by the first
-# probe, the others by the second, in which every byte of ASCII stands once.
-_PROBES = (b"\\n\\x41\\u0041 +AGE- ~{", bytes(range(128)))
+# Text in ASCII that a codec gives itself away by, when it treats a backslash, a plus, a tilde, an
+# escape sequence or a label specially; and every byte of ASCII once.
+_PROBES = (b"\\n\\x41\\u0041 +AGE- ~{", b"\x1b$B0!\x1b(B", b"xn--tda", bytes(range(128)))
 
 
 def check_encoding(name: str) -> str:

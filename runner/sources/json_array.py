@@ -170,7 +170,11 @@ class _Array:
         numbering, match, counted = self.numbering, self.whole.match, position
         index, line, ahead = numbering.index, numbering.line, numbering.offset - position
         items: list[Item] = []
-        while not self.is_closed and (found := match(block, position)):
+        # A bounded number at a time, for a block can hold an element in every second byte.
+        for _ in range(1024):
+            found = None if self.is_closed else match(block, position)
+            if found is None:
+                break
             start, end = found.span(1)
             self.is_closed = block[end] == _CLOSE
             if end - start > self.limit or (start == end and self.is_closed and self.is_empty):

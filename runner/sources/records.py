@@ -42,6 +42,7 @@ def cut_runs(blocks: Iterable[bytes], max_record_bytes: int) -> Iterator[bytes |
         if head:
             end = block.find(b"\n") + 1
             length += end or len(block)
+            head += block[: min(end or len(block), HEAD_BYTES - len(head))]
             if not end:
                 continue
             yield too_long(head, length=length, lines=1, limit=max_record_bytes)

@@ -1,9 +1,7 @@
 """The files behind `path:`: found below the project root, proven readable, read as blocks of bytes.
 
 A name is kept as the job file gave it (or as the glob found it below the root), so that it reads
-the same on every machine. Nothing here knows what a record is. The decompressors of the standard
-library are driven directly instead of through `gzip.open` and its siblings, because `bz2` and
-`lzma` there take a damaged second member for trailing garbage and end without a word.
+the same on every machine. Nothing here knows what a record is.
 """
 
 from __future__ import annotations
@@ -12,16 +10,17 @@ import io
 import os
 import select
 import stat
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from pydantic import field_validator
 
 from runner.errors import InputBroken
 from runner.sources.base import RecordOptions
+from runner.sources.decompression import SUFFIXES, Damaged, decompress
 
 BLOCK_BYTES = 128 * 2**10
 """Read at a time. Measured: the records of a larger block fall out of the cache and cost a tenth more."""
@@ -66,7 +65,7 @@ class Stream:
         """
         raw = self._raw_blocks(block_bytes)
         suffix = Path(self.name).suffix.lower()
-        if self.path is None or suffix not in _DECOMPRESSORS:
+        if self.path is None or suffix not in SUFFIXES:
             return raw
         return self._decompressed(raw, block_bytes, suffix)
 
@@ -92,44 +91,24 @@ class Stream:
             )
 
     def _decompressed(self, raw: Generator[bytes], block_bytes: int, suffix: str) -> Generator[bytes]:
-        new = _DECOMPRESSORS[suffix]
-        seen = members = 0
-        decompressor: Any = None
-        with closing(raw):
-            for piece in raw:
-                data, is_full = piece, False
-                while data or is_full:
-                    if decompressor is None:
-                        data = data.lstrip(b"\0")  # members may be padded with zeros
-                        if not data:
-                            break
-                        decompressor = new()
-                        members += 1
-                    spare = decompressor.copy() if suffix == ".gz" else None
-                    try:
-                        block = decompressor.decompress(data, block_bytes)
-                    except _damage() as error:
-                        for block in _salvage(spare, data):
-                            seen += len(block)
-                            yield block
-                        raise InputBroken(
-                            f"{_called(self.name)} is damaged: its {suffix} data cannot be decompressed "
-                            f"past byte {seen} of the content ({error}); get a fresh copy",
-                            path=self.path,
-                        ) from error
-                    is_full = len(block) == block_bytes
-                    data = getattr(decompressor, "unconsumed_tail", b"")
-                    if decompressor.eof:
-                        data, is_full, decompressor = decompressor.unused_data, False, None
-                    if block:
-                        seen += len(block)
-                        yield block
-        if decompressor is not None or not members:
+        seen = 0
+        try:
+            with closing(raw):
+                for block in decompress(raw, suffix, block_bytes):
+                    seen += len(block)
+                    yield block
+        except EOFError as error:
             raise InputBroken(
                 f"{_called(self.name)} ends in the middle of its {suffix} data, after {seen} bytes of "
                 "content: it was cut short; get a whole copy",
                 path=self.path,
-            )
+            ) from error
+        except Damaged as error:
+            raise InputBroken(
+                f"{_called(self.name)} is damaged: its {suffix} data cannot be decompressed past byte "
+                f"{seen} of the content ({error}); get a fresh copy",
+                path=self.path,
+            ) from error
 
 
 def check_patterns(path: str | list[str]) -> str | list[str]:
@@ -204,9 +183,8 @@ def _prove(name: str, root: Path) -> Stream:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise InputBroken(_missing(name, path, root), path=path) from error
     except OSError as error:
-        raise InputBroken(
-            f"{_called(name)} cannot be read: {_reason(error)}; let this user read it", path=path
-        ) from error
+        advice = "let this user read it" if isinstance(error, PermissionError) else "correct the path"
+        raise InputBroken(f"{_called(name)} cannot be read: {_reason(error)}; {advice}", path=path) from error
 
 
 def _prove_stdin() -> Stream:
@@ -227,12 +205,19 @@ def _missing(name: str, path: Path, root: Path) -> str:
         return f"{said}: it is a link to {path.readlink()}; repair the link"
     if not path.parent.is_dir():
         return f"{said}, nor does its folder; correct the path, or make the file first"
-    with os.scandir(path.parent) as entries:
-        siblings = sorted(entry.name for entry in entries)
-    near = difflib.get_close_matches(path.name, siblings, n=1)
+    near = difflib.get_close_matches(path.name, _names_in(path.parent), n=1)
     if near:
         return f"{said}; did you mean {name[: len(name) - len(path.name)]}{near[0]}?"
     return f"{said}; correct the path, or make the file first"
+
+
+def _names_in(folder: Path) -> list[str]:
+    """Return the names in `folder`, an arbitrary 5000 of them at most: comparing them takes time."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entry.name for entry in islice(entries, 5000))
+    except OSError:
+        return []
 
 
 def _called(name: str) -> str:
@@ -241,48 +226,3 @@ def _called(name: str) -> str:
 
 def _reason(error: OSError) -> str:
     return error.strerror or str(error)
-
-
-def _gzip() -> Any:
-    import zlib
-
-    return zlib.decompressobj(wbits=31)  # 15 + 16: with the header and trailer of gzip (zlib manual)
-
-
-def _bzip2() -> Any:
-    import bz2
-
-    return bz2.BZ2Decompressor()
-
-
-def _xz() -> Any:
-    import lzma
-
-    return lzma.LZMADecompressor(lzma.FORMAT_XZ)
-
-
-_DECOMPRESSORS: dict[str, Callable[[], Any]] = {".gz": _gzip, ".bz2": _bzip2, ".xz": _xz}
-
-
-def _damage() -> tuple[type[Exception], ...]:
-    import lzma
-    import zlib
-
-    return (zlib.error, lzma.LZMAError, OSError, EOFError, ValueError)
-
-
-def _salvage(spare: Any, data: bytes) -> Iterator[bytes]:
-    """Yield what comes out before the damage, which a decompressor that fails keeps to itself.
-
-    `spare` is the decompressor as it was before `data`; only zlib can give one, so that a damaged
-    bzip2 or xz file loses what stood in the block (or the piece read) just before the damage.
-    """
-    if spare is None:
-        return
-    for start in range(len(data)):
-        try:
-            block = spare.decompress(data[start : start + 1])
-        except _damage():
-            return
-        if block:
-            yield block

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import cast
 
 from runner.task.fault import TaskFault, TaskRejected, nearest
-from runner.task.locate import Located, check_grammar, form_fault, locate
+from runner.task.frames import user_frames
+from runner.task.locate import Located, check_grammar, form_fault, locate, module_fault
 from runner.task.policy import Policy
 from runner.task.signature import check_call
-from runner.task.trace import user_frames
 
 TaskFunction = Callable[..., object]
 
@@ -56,7 +56,7 @@ def load_task(dotted: str, *, root: Path, policy: Policy, with_: Mapping[str, ob
         raise TaskRejected([fault])
     _put_first(root)
     found = _resolve(dotted)
-    fault = policy.check_loaded(dotted, found) or _check_form(dotted, found)
+    fault = _check_callable(dotted, found) or policy.check_loaded(dotted, found) or _check_form(dotted, found)
     if fault is not None:
         raise TaskRejected([fault])
     function = cast("TaskFunction", found)
@@ -65,6 +65,24 @@ def load_task(dotted: str, *, root: Path, policy: Policy, with_: Mapping[str, ob
     if faults:
         raise TaskRejected(faults)
     return Task(dotted, function, given)
+
+
+def load_factory(dotted: str, *, root: Path, policy: Policy) -> Callable[..., Iterable[object]]:
+    """Import the function (or class) that makes the items of a `python` input; like `load_task`.
+
+    Raises:
+        TaskRejected: As for a task, except that a class and a generator function are welcome and no
+            parameter for an item is needed. Its arguments are checked when it is called.
+    """
+    fault = check_grammar(dotted) or policy.check_path(dotted)
+    if fault is not None:
+        raise TaskRejected([fault])
+    _put_first(root)
+    found = _resolve(dotted)
+    fault = _check_callable(dotted, found) or policy.check_loaded(dotted, found)
+    if fault is not None:
+        raise TaskRejected([fault])
+    return cast("Callable[..., Iterable[object]]", found)
 
 
 def _put_first(root: Path) -> None:
@@ -143,20 +161,23 @@ def _explained(dotted: str, path: str, owner: object = None, name: str = "") -> 
     )
 
 
+def _check_callable(dotted: str, found: object) -> TaskFault | None:
+    if callable(found):
+        return None
+    if isinstance(found, ModuleType):
+        return module_fault(dotted, [name for name, each in vars(found).items() if _is_own(each, found)])
+    return TaskFault("not-callable", f"`{dotted}` is a value of type {type(found).__name__}, not a function")
+
+
+def _is_own(value: object, module: ModuleType) -> bool:
+    return isinstance(value, FunctionType) and value.__module__ == module.__name__
+
+
 def _check_form(dotted: str, found: object) -> TaskFault | None:
     import inspect
 
-    if isinstance(found, ModuleType):
-        located = locate(dotted, [Path(entry) for entry in sys.path])
-        if isinstance(located, TaskFault):
-            return located
-        return TaskFault("not-callable", f"`{dotted}` is a module: a task is a function in it")
     if isinstance(found, type):
         return form_fault(dotted, "class")
-    if not callable(found):
-        return TaskFault(
-            "not-callable", f"`{dotted}` is a value of type {type(found).__name__}, not a function"
-        )
     call = found if inspect.isroutine(found) or isinstance(found, partial) else type(found).__call__
     for candidate in (found, call):
         if inspect.iscoroutinefunction(candidate) or inspect.isasyncgenfunction(candidate):

@@ -1,8 +1,4 @@
-"""Finds a task without importing anything: the file by Python's own finders, the name by its syntax.
-
-`importlib.util.find_spec("a.b")` imports `a`, so the path is walked here folder by folder. Finders
-are made afresh and not taken from `sys.path_importer_cache`: a listing that was cached before a
-file was written would say that it is not there.
+"""Finds a task without importing anything: the file by Python's own rules, the name by its syntax.
 
 What only running the module could tell is no fault: a name that is imported, decorated, star
 imported, bound under a condition, or made by `__getattr__` is located with `certain` false.
@@ -11,37 +7,16 @@ imported, bound under a condition, or made by `__getattr__` is located with `cer
 from __future__ import annotations
 
 import ast
-import sys
-import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.machinery import (
-    BYTECODE_SUFFIXES,
-    EXTENSION_SUFFIXES,
-    SOURCE_SUFFIXES,
-    BuiltinImporter,
-    ExtensionFileLoader,
-    FileFinder,
-    FrozenImporter,
-    ModuleSpec,
-    PathFinder,
-    SourceFileLoader,
-    SourcelessFileLoader,
-)
 from keyword import iskeyword
 from pathlib import Path
-from typing import cast
 
+from runner.task.bindings import Bindings, form_of, imported_from
 from runner.task.fault import TaskFault, nearest
+from runner.task.module import FoundModule, find, find_top, names_in
 from runner.task.policy import is_stdlib, stdlib_fault
 
-_LOADERS: list[tuple[type, list[str]]] = [
-    (ExtensionFileLoader, EXTENSION_SUFFIXES),
-    (SourceFileLoader, SOURCE_SUFFIXES),
-    (SourcelessFileLoader, BYTECODE_SUFFIXES),
-]
-_MOST_FOLDERS = 3  # arbitrary: how many searched folders are shown
-_MAKES_NAMES = frozenset({"globals", "vars", "locals", "exec", "eval", "setattr"})
 _LITERALS = (
     ast.Constant,
     ast.JoinedStr,
@@ -54,6 +29,8 @@ _LITERALS = (
     ast.DictComp,
     ast.GeneratorExp,
 )
+_MOST_FOLDERS = 3  # arbitrary: how many searched folders are shown
+_MOST_FUNCTIONS = 10  # arbitrary: how many functions of a module are shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,17 +66,17 @@ def locate(dotted: str, search: Sequence[Path]) -> Located | TaskFault:
         return fault
     parts = dotted.split(".")
     folders = [str(folder) for folder in search]
-    found = _find_top(parts[0], folders)
+    found = find_top(parts[0], folders)
     if found is None:
         return _module_missing(parts[0], dotted, folders)
     for depth in range(1, len(parts) + 1):
-        module = _Module(".".join(parts[:depth]), found)
+        module = FoundModule(".".join(parts[:depth]), found)
         fault = module.read()
         if fault is not None:
             return fault
         if depth == len(parts):
-            return _is_a_module(dotted, module)
-        submodule = _find(parts[depth], module.folders)
+            return module_fault(dotted, [] if module.tree is None else Bindings(module.tree).functions())
+        submodule = find(parts[depth], module.folders)
         if submodule is None:
             return _in_module(dotted, module, parts[depth:])
         found = submodule
@@ -127,77 +104,7 @@ def check_grammar(dotted: str) -> TaskFault | None:
     return TaskFault("bad-dotted-path", message, hint)
 
 
-class _Module:
-    """A module that was found and not run: its file, the folders of its submodules, its syntax."""
-
-    def __init__(self, name: str, spec: ModuleSpec) -> None:
-        self.name = name
-        self.folders = list(spec.submodule_search_locations or ())
-        self.file = Path(spec.origin) if spec.has_location and spec.origin else None
-        self.tree: ast.Module | None = None
-
-    def read(self) -> TaskFault | None:
-        """Parse the source, where there is one; return why that is not possible."""
-        if self.file is None or self.file.suffix not in SOURCE_SUFFIXES:
-            return None
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # about escapes in strings: Python's to say when it runs
-                self.tree = ast.parse(self.file.read_bytes(), str(self.file))
-        except SyntaxError as error:
-            place = f"{self.file}:{error.lineno}" if error.lineno else str(self.file)
-            line = (error.text or "").strip()
-            return TaskFault(
-                "syntax-error",
-                f"`{self.name}` is no valid Python: {error.msg}",
-                notes=(f"{place}: {line}" if line else place,),
-            )
-        except (OSError, ValueError, RecursionError, MemoryError) as error:
-            return TaskFault(
-                "syntax-error", f"`{self.name}` cannot be read: {error}", notes=(str(self.file),)
-            )
-        return None
-
-    def submodules(self) -> list[str]:
-        """Return the names of the modules in the folders of a package."""
-        return sorted(set(_names_in(self.folders)))
-
-
-def _find(name: str, folders: Iterable[str]) -> ModuleSpec | None:
-    """Return the spec of a module by the rules of Python's path finder, without its caches."""
-    portions: list[str] = []
-    for folder in folders:
-        if Path(folder).is_file():  # a zip archive
-            spec = PathFinder.find_spec(name, [folder])
-        else:
-            spec = FileFinder(folder, *_LOADERS).find_spec(name)
-        if spec is None:
-            continue
-        if spec.loader is not None:
-            return spec
-        portions.extend(spec.submodule_search_locations or ())
-    if not portions:
-        return None
-    namespace = ModuleSpec(name, None, is_package=True)
-    namespace.submodule_search_locations = portions
-    return namespace
-
-
-def _find_top(name: str, folders: Sequence[str]) -> ModuleSpec | None:
-    found = _find(name, folders)
-    if found is not None:
-        return found
-    # Editable installs bring finders of their own, which know packages outside all folders.
-    for finder in sys.meta_path:
-        if finder in (BuiltinImporter, FrozenImporter, PathFinder) or not hasattr(finder, "find_spec"):
-            continue
-        spec = finder.find_spec(name, None)
-        if spec is not None:
-            return spec
-    return None
-
-
-def _in_module(dotted: str, module: _Module, rest: Sequence[str]) -> Located | TaskFault:
+def _in_module(dotted: str, module: FoundModule, rest: Sequence[str]) -> Located | TaskFault:
     """Return what the first name of `rest` is in a module that has no submodule of that name."""
     if module.tree is None:
         if module.file is not None:  # compiled: its names are known only when it runs
@@ -221,13 +128,13 @@ def _in_module(dotted: str, module: _Module, rest: Sequence[str]) -> Located | T
 
 
 def _judge(
-    dotted: str, module: _Module, bindings: Sequence[tuple[ast.AST, bool]], rest: Sequence[str]
+    dotted: str, module: FoundModule, bindings: Sequence[tuple[ast.AST, bool]], rest: Sequence[str]
 ) -> Located | TaskFault:
     """Return what is known of a name by the last statement that binds it."""
     node, is_sure = bindings[-1]
     line = getattr(node, "lineno", None)
     uncertain = Located(dotted, module.name, module.file, line)
-    imported = [_imported_from(each, rest[0]) for each, _ in bindings]
+    imported = [imported_from(each, rest[0]) for each, _ in bindings]
     if all(source is not None and is_stdlib(source) for source in imported):
         home = ".".join([imported[-1] or "", *rest[1:]])
         fault = stdlib_fault(dotted, home, note=f"{module.file}:{line}")
@@ -262,19 +169,6 @@ def _judge_value(uncertain: Located, value: ast.expr | None) -> Located | TaskFa
     return uncertain
 
 
-def form_of(node: ast.AST) -> str | None:
-    """Return the form of a definition that is no plain function, as `form_fault` takes it."""
-    if isinstance(node, ast.AsyncFunctionDef):
-        return "async"
-    if isinstance(node, ast.ClassDef):
-        return "class"
-    if isinstance(node, ast.FunctionDef) and any(
-        isinstance(inner, ast.Yield | ast.YieldFrom) for inner in _own_nodes(node)
-    ):
-        return "generator"
-    return None
-
-
 def form_fault(dotted: str, form: str, *, note: str | None = None) -> TaskFault:
     """Return the fault of a task that is `async`, a `class` or a `generator`: known, and not built."""
     notes = () if note is None else (note,)
@@ -294,114 +188,20 @@ def form_fault(dotted: str, form: str, *, note: str | None = None) -> TaskFault:
     )
 
 
-class Bindings:
-    """The names that a module binds at its top level, by its syntax alone.
-
-    Each comes with the statements that bind it, in the order of the file, and whether they do so
-    in any case: a binding under `if`, `try`, `for` or `with`, or by `del` or `global`, may not happen.
-    """
-
-    def __init__(self, tree: ast.Module) -> None:
-        self._found: dict[str, list[tuple[ast.AST, bool]]] = {}
-        self.are_open = False
-        """Whether the module may have other names too: by a star import, `__getattr__`, `globals()`."""
-        # With a list of its own instead of recursion: a chain of a thousand `elif` is valid Python.
-        waiting: list[tuple[ast.AST, bool]] = [(statement, True) for statement in tree.body]
-        while waiting:
-            node, is_sure = waiting.pop()
-            waiting.extend((inner, False) for inner in self._add(node, is_sure))
-        self._look_everywhere(tree)
-        for nodes in self._found.values():
-            nodes.sort(key=lambda found: getattr(found[0], "lineno", 0))
-
-    def of(self, name: str) -> list[tuple[ast.AST, bool]]:
-        """Return what binds `name`, and whether it does so in any case."""
-        return self._found.get(name, [])
-
-    def public(self) -> list[str]:
-        """Return the names without a leading underscore."""
-        return [name for name in self._found if not name.startswith("_")]
-
-    def functions(self) -> list[str]:
-        """Return the public names that are bound by `def`, in the order of the file."""
-        return [name for name in self.public() if isinstance(self._found[name][-1][0], ast.FunctionDef)]
-
-    def _add(self, node: ast.AST, is_sure: bool) -> Iterator[ast.AST]:
-        """Record what one statement binds, and yield what it holds that may bind more."""
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            self._bind(node.name, node, is_sure)
-            return
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            for alias in node.names:
-                self._bind(alias.asname or alias.name.partition(".")[0], node, is_sure)
-            return
-        if isinstance(node, ast.Assign) and all(isinstance(target, ast.Name) for target in node.targets):
-            for target in node.targets:
-                self._bind(cast("ast.Name", target).id, node, is_sure)
-            yield node.value
-        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            if node.value is not None:
-                self._bind(node.target.id, node, is_sure)
-                yield node.value
-        else:
-            if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
-                self._bind(node.id, node, False)
-            elif isinstance(node, ast.MatchAs | ast.MatchStar) and node.name:
-                self._bind(node.name, node, False)
-            yield from ast.iter_child_nodes(node)
-
-    def _look_everywhere(self, tree: ast.Module) -> None:
-        """Find what binds top-level names from inside functions, and what makes names from text."""
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Global):
-                for name in node.names:
-                    self._bind(name, node, False)
-            elif isinstance(node, ast.Name):
-                self.are_open |= node.id in _MAKES_NAMES
-            elif isinstance(node, ast.Attribute):
-                self.are_open |= node.attr == "modules"  # sys.modules[__name__] = …
-        if "*" in self._found or "__getattr__" in self._found:
-            self.are_open = True
-
-    def _bind(self, name: str, node: ast.AST, is_sure: bool) -> None:
-        self._found.setdefault(name, []).append((node, is_sure))
-
-
-def _imported_from(node: ast.AST, name: str) -> str | None:
-    """Return the full path of what an import binds to `name`, `None` for other statements."""
-    if isinstance(node, ast.ImportFrom) and not node.level:
-        source = next((each.name for each in node.names if (each.asname or each.name) == name), name)
-        return f"{node.module}.{source}"
-    if isinstance(node, ast.Import):
-        # `import a.b` binds `a`, `import a.b as c` binds `a.b`.
-        return next((each.name if each.asname else name for each in node.names if each.asname == name), name)
-    return None
-
-
-def _own_nodes(function: ast.FunctionDef) -> Iterator[ast.AST]:
-    """Yield the nodes of a function's own body, without those of functions and classes in it."""
-    waiting: list[ast.AST] = list(function.body)
-    while waiting:
-        node = waiting.pop()
-        yield node
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
-            waiting.extend(ast.iter_child_nodes(node))
-
-
-def _is_a_module(dotted: str, module: _Module) -> TaskFault:
-    names = [] if module.tree is None else Bindings(module.tree).functions()
+def module_fault(dotted: str, functions: Sequence[str]) -> TaskFault:
+    """Return the fault of a task that is a module, with the functions that it defines."""
+    names = [name for name in functions if not name.startswith("_")]
+    shown = ", ".join(names[:_MOST_FUNCTIONS]) + (" and more" if len(names) > _MOST_FUNCTIONS else "")
     return TaskFault(
         "not-callable",
         f"`{dotted}` is a module: a task is a function in it",
         f"write `{dotted}.{names[0]}`" if len(names) == 1 else None,
-        notes=(f"it has {', '.join(names)}",) if len(names) > 1 else (),
+        notes=(f"it has {shown}",) if len(names) > 1 else (),
     )
 
 
 def _module_missing(name: str, dotted: str, folders: Sequence[str]) -> TaskFault:
-    close = nearest(name, sorted(set(_names_in(folders[:1])))) or nearest(
-        name, sorted(set(_names_in(folders)))
-    )
+    close = nearest(name, sorted(set(names_in(folders[:1])))) or nearest(name, sorted(set(names_in(folders))))
     return TaskFault(
         "module-missing",
         f"there is no module `{name}`",
@@ -410,7 +210,7 @@ def _module_missing(name: str, dotted: str, folders: Sequence[str]) -> TaskFault
     )
 
 
-def _submodule_missing(dotted: str, module: _Module, name: str) -> TaskFault:
+def _submodule_missing(dotted: str, module: FoundModule, name: str) -> TaskFault:
     names = module.submodules()
     if module.tree is not None:
         names += Bindings(module.tree).public()
@@ -426,25 +226,6 @@ def _submodule_missing(dotted: str, module: _Module, name: str) -> TaskFault:
 def _searched(folders: Sequence[str]) -> str:
     more = f" and {len(folders) - _MOST_FOLDERS} more" if len(folders) > _MOST_FOLDERS else ""
     return f"searched in {', '.join(folders[:_MOST_FOLDERS])}{more}"
-
-
-def _names_in(folders: Iterable[str]) -> Iterator[str]:
-    """Yield the names of modules and packages in some folders."""
-    for folder in folders:
-        try:
-            entries = list(Path(folder).iterdir())
-        except OSError:
-            continue
-        for entry in entries:
-            name = entry.name.partition(".")[0]
-            if name.isidentifier() and not name.startswith("_") and _could_be_module(entry):
-                yield name
-
-
-def _could_be_module(entry: Path) -> bool:
-    return entry.suffix in (*SOURCE_SUFFIXES, *BYTECODE_SUFFIXES, ".so") or (
-        "." not in entry.name and entry.is_dir()
-    )
 
 
 def _as_dotted(text: str) -> str | None:

@@ -13,15 +13,11 @@ An allow-list holds for the home as well as for the path, so that an allowed mod
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import partial
-from types import ModuleType
 
 from runner.task.fault import TaskFault
-
-_MOST_LAYERS = 20  # arbitrary: partials of methods of decorated functions are seldom deeper
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +45,11 @@ class Policy:
         decorator of that module made.
         """
         beside = dotted.rpartition(".")[0] + "."
-        for home in homes(loaded):
-            fault = stdlib_fault(dotted, home)
-            if fault is None and not home.startswith(beside) and not self._allows(home):
-                fault = self._refusal(f"`{dotted}` is `{home}`, which")
-            if fault is not None:
-                return fault
-        return None
+        home = home_of(loaded)
+        fault = stdlib_fault(dotted, home)
+        if fault is None and not home.startswith(beside) and not self._allows(home):
+            fault = self._refusal(f"`{dotted}` is `{home}`, which")
+        return fault
 
     def _allows(self, dotted: str) -> bool:
         return self.allow is None or any(fnmatchcase(dotted, pattern) for pattern in self.allow)
@@ -73,43 +67,27 @@ def is_stdlib(dotted: str) -> bool:
     return dotted.partition(".")[0] in sys.stdlib_module_names
 
 
-def homes(loaded: object) -> Iterator[str]:
-    """Yield the dotted paths where a callable was defined, through partials, methods and decorators.
+def home_of(loaded: object) -> str:
+    """Return the dotted path of where a callable, or what a partial calls, was defined.
 
     What has no home of its own, such as an instance, is at home where its class is.
     """
-    layers = [loaded]
-    for _ in range(_MOST_LAYERS):
-        if not layers:
-            return
-        layer = layers.pop()
-        if isinstance(layer, partial):
-            layers.append(layer.func)
-            continue
-        yield _home(layer)
-        for link in ("__wrapped__", "__func__"):
-            inner = _own(layer, link)
-            if inner is not None:
-                layers.append(inner)
-
-
-def _home(layer: object) -> str:
-    if isinstance(layer, ModuleType):
-        return layer.__name__
-    module, name = _own(layer, "__module__"), _own(layer, "__qualname__")
+    while isinstance(loaded, partial):
+        loaded = loaded.func
+    module, name = _own(loaded, "__module__"), _own(loaded, "__qualname__")
     if isinstance(module, str) and isinstance(name, str):
         return f"{module}.{name}"
-    owner = _own(layer, "__objclass__") or _own(layer, "__self__")  # methods written in C
-    if owner is None or isinstance(owner, ModuleType):
-        owner = layer
+    owner = _own(loaded, "__objclass__") or _own(loaded, "__self__")  # methods written in C
+    if owner is None:
+        owner = loaded
     kind = owner if isinstance(owner, type) else type(owner)
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
-def _own(layer: object, name: str) -> object:
+def _own(loaded: object, name: str) -> object:
     # An attribute of the user's may raise anything; then it is none that we can go by.
     try:
-        return getattr(layer, name, None)
+        return getattr(loaded, name, None)
     except Exception:
         return None
 

@@ -13,7 +13,7 @@ from runner.jobfile import Document, Job, Kinds, Problem, read_document, read_jo
 from runner.sinks.base import FileSinkOptions, SinkOptions
 from runner.sources.base import RecordOptions, SourceOptions
 
-TODAY = datetime.date(2026, 1, 31)
+NOW = datetime.datetime(2026, 1, 31, 12, tzinfo=datetime.UTC)
 JOB = """\
 version: 1
 name: nearest-hub
@@ -111,7 +111,7 @@ def read() -> Read:
             params=params or {},
             overrides=overrides,
             environ=environ or {},
-            today=TODAY,
+            now=NOW,
             strict_env=strict_env,
         )
 

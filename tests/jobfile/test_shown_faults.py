@@ -41,7 +41,7 @@ def show(path: Path, read) -> str:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_broken_file_is_shown_as_expected(path, read, monkeypatch):
     """Every fault of a file is shown at its place, in our words, with what to write instead."""
-    monkeypatch.setattr("runner.jobfile.model.usable_cpus", lambda: 4)
+    monkeypatch.setattr("runner.sizing.usable_cpus", lambda: 4)
     expected = path.with_suffix(".txt")
     shown = show(path, read)
     if os.environ.get("UPDATE_FAULTS") == "1":
