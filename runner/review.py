@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.jobfile import LoadedJob, Problem
@@ -29,7 +31,8 @@ def review_task(loaded: LoadedJob, config: Config) -> list[Problem]:
     task = loaded.job.task
     faults = _forbidden(task.call, config)
     if not faults:
-        located = locate(task.call, [loaded.root])
+        # As Python will look it up: the project first, then what is installed beside the runner.
+        located = locate(task.call, [loaded.root, *map(Path, sys.path)])
         if isinstance(located, TaskFault):
             faults = [located]
         elif located.arguments is not None:

@@ -132,6 +132,7 @@ def test_values_at_the_edges_read_back_as_themselves(value: Any) -> None:
         (OrderedDict(b=1, a=2), '{"b":1,"a":2}'),
         (UserDict(b=1), '{"b":1}'),
         (Place(name="Ulm"), '{"name":"Ulm","at":"2024-02-29"}'),
+        (orjson.Fragment('{"x":null}'), '{"x":null}'),
         (RootModel[list[int]]([1, 2]), "[1,2]"),
         (Hub("FRA"), '{"name":"FRA","_rank":1,"tags":[]}'),
     ],
@@ -211,7 +212,7 @@ Point = namedtuple("Point", "x y")
         (emptied(), r"`v` cannot be written: .*name"),
         (Place.model_construct(name=math.nan), r"`v\.name` is nan"),
         (Hub("x", tags=[b"y"]), r"`v\.tags\[0\]` is of type bytes"),  # type: ignore[list-item]
-        (orjson.Fragment("{\n}"), r"`v` is of type Fragment"),
+        (orjson.Fragment("{\n}"), r"`v` is raw JSON of several lines, and a row is one line"),
     ],
 )
 def test_what_json_cannot_say_is_refused_by_name(value: object, message: str) -> None:
