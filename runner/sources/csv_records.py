@@ -2,7 +2,7 @@
 
 A record is cut in binary. Its end is not a question of parity, for quotes may be data, but of a
 state machine with one bit per line: a line begins outside quotes or inside. `LineEnds` holds it as
-two regular expressions, both possessive, so that no text makes them go back. A quote that is
+regular expressions, all possessive, so that no text makes them go back. A quote that is
 never closed costs its opening line only: the lines after it are judged again as if it were not
 there. That each line behind it is known to leave the quotes open (`_Quoted`) keeps this linear
 when every line opens another quote.

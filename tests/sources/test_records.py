@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.item import BrokenRecord, Where
@@ -30,6 +31,7 @@ def split(content: bytes) -> list[bytes]:
     return [line for line in lines if line]
 
 
+@settings(deadline=None)  # the first example imports what the others find there
 @given(st.lists(st.text("ab\n", max_size=12).map(str.encode), max_size=12), st.integers(1, 8))
 def test_lines_do_not_depend_on_the_blocks_they_come_in(blocks: list[bytes], limit: int) -> None:
     """Whatever the blocks, each line arrives whole or, when too long, as one broken record."""
@@ -47,7 +49,9 @@ def test_lines_do_not_depend_on_the_blocks_they_come_in(blocks: list[bytes], lim
             assert record[:3] == (line, len(line), line.count(b"\n"))
 
 
-@pytest.mark.parametrize("char", [b"\r", b"\x0b", b"\x0c", b"\x1c", b"\x85", "\u2028".encode(), b"\0", b"\xff"])
+@pytest.mark.parametrize(
+    "char", [b"\r", b"\x0b", b"\x0c", b"\x1c", b"\x85", "\u2028".encode(), b"\0", b"\xff"]
+)
 def test_nothing_but_a_line_feed_ends_a_line(char: bytes) -> None:
     """What other programs take for a line end, or for no text at all, is data."""
     assert cut([b"a" + char + b"b\nc\n"], 100) == [b"a" + char + b"b\n", b"c\n"]
@@ -80,7 +84,7 @@ def test_an_error_of_the_blocks_comes_after_the_lines_before_it() -> None:
 
     runs = cut_runs(blocks(), 100)
     assert next(runs) == b"one\ntwo\n"
-    with pytest.raises(OSError, match="gone"):
+    with pytest.raises(OSError, match=r"gone"):
         next(runs)
 
 
@@ -107,6 +111,22 @@ def test_numbering_goes_on_from_record_to_record() -> None:
     assert (numbering.index, numbering.line, numbering.offset) == (10, 5, 12)
     assert type(second).__name__ == "Item"
     assert type(second.where).__name__ == "Where"
+
+
+def test_a_long_line_that_decompresses_from_little_is_never_held(
+    open_source: Callable[..., Any], tmp_path: Path
+) -> None:
+    """50 MiB from 50 KiB of gzip."""
+    (tmp_path / "bomb.gz").write_bytes(gzip.compress(bytes(50 * 2**20) + b"\n1\n"))
+    source = open_source("jsonl", tmp_path, path="bomb.gz", max_record_bytes="1MiB")
+    tracemalloc.start()
+    try:
+        long, last = source.items()
+        assert tracemalloc.get_traced_memory()[1] < 4 * 2**20
+    finally:
+        tracemalloc.stop()
+    assert long.raw.length == 50 * 2**20 + 1
+    assert last == (1, b"1\n", ("bomb.gz", 2, 50 * 2**20 + 1))
 
 
 @pytest.mark.parametrize(
