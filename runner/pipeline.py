@@ -128,14 +128,16 @@ def _open(run: Run) -> Source:
 
 def _start(run: Run, source: Source, delivery: _Delivery) -> Outcomes[Outcome]:
     """Start the engine on the source, as `pool:` says."""
-    job, pool = run.job, run.job.pool
-    attempt = make_attempt(source.decode, run.task.bind(), delivery.encode, delivery.seen, run.current)
+    pool = run.job.pool
+    attempt = make_attempt(
+        source.decode, run.task.bind(), delivery.encode, delivery.seen, run.current, source.quick_decode
+    )
+    chunksize = 1 if pool.chunksize == "auto" else pool.chunksize
     items = source.items() if run.limit is None else _first(source.items(), run.limit)
     return Outcomes(
         items,
-        lambda done: ThreadPool(attempt, rescue, done, size=pool.size),
-        # `auto` is 1 for threads: see `runner.engine.mapping`.
-        chunksize=1 if job.pool.chunksize == "auto" else job.pool.chunksize,
+        lambda done: ThreadPool(attempt, rescue, done, size=pool.size, is_chunked=chunksize > 1),
+        chunksize=chunksize,  # `auto` is 1 for threads: see `runner.engine.mapping`
         ordered=pool.ordered,
         window=pool.window,
         window_bytes=pool.window_bytes,

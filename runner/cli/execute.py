@@ -130,6 +130,7 @@ class _Shown(Exception):
 def _supervise(run: Run) -> None:
     """Run the job in a thread of its own, and wait for it, signals and progress."""
     _keep_arenas_few()
+    _collect_seldom()
     finished = Event()
     caught: list[BaseException] = []
 
@@ -199,6 +200,18 @@ def _keep_arenas_few() -> None:
         ctypes.CDLL(None).mallopt(-8, 1)  # M_ARENA_MAX
     except (AttributeError, OSError):  # no glibc
         pass
+
+
+def _collect_seldom() -> None:
+    """Look for cycles less often, and never among what was imported.
+
+    Every item is a few short-lived tuples; CPython's default looks through them every 700 allocations,
+    which made a run of a trivial task a third slower (benchmarks/endtoend.py).
+    """
+    import gc
+
+    gc.freeze()
+    gc.set_threshold(20_000, 10, 10)
 
 
 def _explain(error: BaseException, summary: RunSummary, order: Order) -> None:

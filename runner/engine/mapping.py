@@ -171,11 +171,11 @@ def imap(
     window = default_window(size, chunksize) if window is None else window
     window = _at_least("window", chunksize, window)
 
-    pool_size, runs = size, _Runs()
+    pool_size, chunk, runs = size, chunksize, _Runs()
     rescue = runs.rescue
 
     def make_pool(done: Any) -> ThreadPool:
-        return ThreadPool(func, rescue, done, size=pool_size)
+        return ThreadPool(func, rescue, done, size=pool_size, is_chunked=chunk > 1)
 
     runs.outcomes = Outcomes(iterable, make_pool, chunksize=chunksize, ordered=ordered, window=window)
     results = cast(Results[R], Results.from_iterable(runs))

@@ -28,16 +28,27 @@ Rescue = Callable[[Any, BaseException], Any]
 class ThreadPool:
     """A `runner.engine.window.Pool` of `size` threads."""
 
-    def __init__(self, attempt: Attempt, rescue: Rescue, done: SimpleQueue[Message], *, size: int) -> None:
+    def __init__(
+        self,
+        attempt: Attempt,
+        rescue: Rescue,
+        done: SimpleQueue[Message],
+        *,
+        size: int,
+        is_chunked: bool = False,
+    ) -> None:
         assert size >= 1
         self.size = size
         # Empty until the workers are to stop: the truth of a list is the cheapest flag to look at.
         self._stopping: list[bool] = []
-        self._tasks: SimpleQueue[Task[Any] | None] = SimpleQueue()
+        self._tasks: SimpleQueue[Task | None] = SimpleQueue()
         self.submit = self._tasks.put
         # The workers get the parts they need, not the pool, so that nothing keeps the consumer alive.
+        work = _work_chunks if is_chunked else _work_singles
         self._threads = [
-            Thread(target=_work, args=(self, attempt, rescue, done), name=f"runner-worker-{n}", daemon=True)
+            Thread(
+                target=_run, args=(work, self, attempt, rescue, done), name=f"runner-worker-{n}", daemon=True
+            )
             for n in range(size)
         ]
 
@@ -76,30 +87,47 @@ class ThreadPool:
             thread.join(max(0.0, deadline - clock.monotonic()))
 
 
-def _work(pool: ThreadPool, attempt: Attempt, rescue: Rescue, done: SimpleQueue[Message]) -> None:
-    get, put, stopping = pool._tasks.get, done.put, pool._stopping
+def _run(
+    work: Callable[..., None], pool: ThreadPool, attempt: Attempt, rescue: Rescue, done: SimpleQueue[Message]
+) -> None:
     error: BaseException | None = None
-    task: Task[Any] | None
     try:
-        while (task := get()) is not None and not stopping:
-            sequence, items, weight = task
-            results: list[Any] = []
-            add = results.append
-            rest = iter(items)
-            while True:  # one round, and one more for each item that raises
-                try:
-                    for item in rest:
-                        add(attempt(item))
-                        if stopping:
-                            break
-                    break
-                except BaseException as raised:
-                    add(rescue(item, raised))
-                    if stopping:
-                        break
-            put((sequence, results, weight))
-            # Nothing may keep the items and results alive while this thread waits for the next chunk.
-            task = items = results = add = rest = item = None  # type: ignore[assignment]
+        work(pool, attempt, rescue, done)
     except BaseException as raised:  # a bug of ours, or no memory: told, never a silent missing worker
         error = raised
-    put((EXITED, None, error))
+    done.put((EXITED, None, error))
+
+
+def _work_singles(pool: ThreadPool, attempt: Attempt, rescue: Rescue, done: SimpleQueue[Message]) -> None:
+    get, put, stopping = pool._tasks.get, done.put, pool._stopping
+    while (task := get()) is not None and not stopping:
+        sequence, item, weight = task
+        try:
+            result = attempt(item)
+        except BaseException as raised:
+            result = rescue(item, raised)
+        put((sequence, result, weight))
+        # Nothing may keep the item and the result alive while this thread waits for the next one.
+        del task, item, result
+
+
+def _work_chunks(pool: ThreadPool, attempt: Attempt, rescue: Rescue, done: SimpleQueue[Message]) -> None:
+    get, put, stopping = pool._tasks.get, done.put, pool._stopping
+    while (task := get()) is not None and not stopping:
+        sequence, items, weight = task
+        results: list[Any] = []
+        add = results.append
+        rest = iter(items)
+        while True:  # one round, and one more for each item that raises
+            try:
+                for item in rest:
+                    add(attempt(item))
+                    if stopping:
+                        break
+                break
+            except BaseException as raised:
+                add(rescue(item, raised))
+                if stopping:
+                    break
+        put((sequence, results, weight))
+        task = items = results = add = rest = item = None  # type: ignore[assignment]

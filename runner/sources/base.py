@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from runner.item import Item
 from runner.options import Options
@@ -23,6 +23,14 @@ class Source(Protocol):
 
     total: int | None
     """Number of items, where it is known without reading the input; else `None`."""
+
+    @property
+    def quick_decode(self) -> Callable[[Any], object] | None:
+        """Does what `decode` does, from `item.raw` alone, where one call of a C function can; else `None`.
+
+        It may raise anything; `decode` then says what is wrong.
+        """
+        ...
 
     def items(self) -> Iterator[Item]:
         """Yield the items in input order.

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import field_validator
 
@@ -54,6 +54,11 @@ class FilesSource:
         self.root = root
         self.names = names
         self.total: int | None = len(names)
+
+    @property
+    def quick_decode(self) -> Callable[[Any], object] | None:
+        """None: one call of a C function is not enough."""
+        return None
 
     def items(self) -> Iterator[Item]:
         """Yield the files; one that has gone since is a broken record."""

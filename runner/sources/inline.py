@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count, repeat
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import JsonValue
 
@@ -33,6 +33,11 @@ class InlineSource:
     def __init__(self, values: list[JsonValue]) -> None:
         self.values = values
         self.total: int | None = len(values)
+
+    @property
+    def quick_decode(self) -> Callable[[Any], object] | None:
+        """None: one call of a C function is not enough."""
+        return None
 
     def items(self) -> Iterator[Item]:
         """Yield the values; nothing is copied yet."""

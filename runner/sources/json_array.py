@@ -61,6 +61,11 @@ class JsonArraySource(RecordSource):
 
     parse: Callable[[bytes], object] = field(default_factory=json_decoder)
 
+    @property
+    def quick_decode(self) -> Callable[[bytes], object]:
+        """The decoder itself."""
+        return self.parse
+
     def items(self) -> Generator[Item]:
         """Yield the elements.
 

@@ -33,6 +33,11 @@ class JsonLinesSource(RecordSource):
 
     parse: Callable[[bytes], object] = field(default_factory=json_decoder)
 
+    @property
+    def quick_decode(self) -> Callable[[bytes], object]:
+        """The decoder itself."""
+        return self.parse
+
     def items(self) -> Generator[Item]:
         """Yield the lines that are not blank."""
         return line_items(

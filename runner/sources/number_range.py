@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count, repeat
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import field_validator
 
@@ -44,6 +44,11 @@ class RangeSource:
         self.numbers = numbers
         # Not `len`, which fails from 2**63 on.
         self.total: int | None = max(0, -((numbers.start - numbers.stop) // numbers.step))
+
+    @property
+    def quick_decode(self) -> Callable[[Any], object] | None:
+        """None: one call of a C function is not enough."""
+        return None
 
     def items(self) -> Iterator[Item]:
         """Yield the numbers."""

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, JsonValue
 
@@ -54,6 +54,11 @@ class PythonSource:
     name: str = "the iterable"
     with_: dict[str, JsonValue] = field(default_factory=dict)
     total: int | None = None
+
+    @property
+    def quick_decode(self) -> Callable[[Any], object] | None:
+        """None: one call of a C function is not enough."""
+        return None
 
     def items(self) -> Generator[Item]:
         """Yield the values; what can be closed (a generator, a file) is closed at the end.

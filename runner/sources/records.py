@@ -16,6 +16,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import accumulate, count, repeat
+from typing import Any
 
 from runner.item import BrokenRecord, Item, Where
 from runner.sources.streams import BLOCK_BYTES, Stream
@@ -130,6 +131,11 @@ class RecordSource:
     max_record_bytes: int
     block_bytes: int = BLOCK_BYTES
     total: int | None = None
+
+    @property
+    def quick_decode(self) -> Callable[[Any], object] | None:
+        """None: one call of a C function is not enough."""
+        return None
 
     def weigh(self, item: Item) -> int:
         """Return the bytes that `item` holds."""
