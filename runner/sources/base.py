@@ -11,6 +11,9 @@ from runner.item import Item
 from runner.options import Options
 from runner.units import Size
 
+Position = dict[str, Any]
+"""Where an item begins; each kind of source has keys of its own."""
+
 MAX_RECORD_BYTES = 16 * 2**20
 
 
@@ -32,13 +35,33 @@ class Source(Protocol):
         """
         ...
 
-    def items(self) -> Iterator[Item]:
-        """Yield the items in input order.
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether the same items can be read again: standard input cannot."""
+        ...
+
+    def identity(self) -> list[dict[str, Any]]:
+        """Return what shows that the input is the same: per file `{path, size, mtime_ns, head}`.
+
+        `head` is a hash of the first 64 KiB. Empty where the options say everything.
+        """
+        ...
+
+    def position_after(self, item: Item) -> Position:
+        """Return where the item after `item` begins, in a form that JSON can hold."""
+        ...
+
+    def items(self, index: int = 0, position: Position | None = None) -> Iterator[Item]:
+        """Yield the items in input order, from `index` on, which begins at `position`.
+
+        `position` is what `position_after` returned, perhaps in another process, for the item
+        before `index`; `None` is the beginning.
 
         A record that cannot be cut is yielded with a `BrokenRecord` and the reading goes on.
         Closing the generator closes what it opened.
 
         Raises:
+            Refused: The items before `index` are not what they were.
             InputBroken: The input itself stopped (an I/O error, a cut compressed stream).
         """
         ...

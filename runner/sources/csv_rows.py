@@ -19,9 +19,10 @@ from pydantic import field_validator, model_validator
 
 from runner.errors import InputBroken, MalformedRecord
 from runner.item import BrokenRecord, Item
+from runner.sources.base import Position
 from runner.sources.csv_records import BLANK, LineEnds, Rows, cut_rows
 from runner.sources.encoding import Encoding, is_part_of_characters, undecodable
-from runner.sources.records import Numbering, RecordSource, cut_runs, without_mark
+from runner.sources.records import Numbering, RecordSource, cut_runs, numberings, without_mark
 from runner.sources.streams import Stream, StreamOptions, find_streams
 
 
@@ -96,7 +97,7 @@ class CsvSource(RecordSource):
     columns: tuple[str, ...] | None = None
     headers: dict[str | None, tuple[str, ...]] = field(default_factory=dict)
 
-    def items(self) -> Generator[Item]:
+    def items(self, index: int = 0, position: Position | None = None) -> Generator[Item]:
         """Yield the rows below the headers, blank lines left out.
 
         Raises:
@@ -104,15 +105,17 @@ class CsvSource(RecordSource):
                 or names others than the first file's.
         """
         ends = None if self.quotechar is None else LineEnds(self.delimiter, self.quotechar)
-        index = 0
-        for stream in self.streams:
-            with closing(stream.blocks(self.block_bytes)) as blocks:
-                numbering = Numbering(stream.name, index)
+        if position is not None and self.columns is None:
+            # The first header is what all others are compared with; that of the file begun is above it.
+            for number in dict.fromkeys((0, position["file"])):
+                self._read_header(self.streams[number], ends)
+        for stream, numbering in numberings(self.streams, index, position):
+            with closing(stream.blocks(self.block_bytes, numbering.offset)) as blocks:
                 runs = without_mark(cut_runs(blocks, self.max_record_bytes), numbering)
                 records = cut_rows(runs, ends, self.max_record_bytes)
                 if self.columns is not None:
                     self.headers[stream.name] = self.columns
-                else:
+                elif not numbering.offset:
                     records = self._behind_header(records, stream, numbering)
                 for run in records:
                     if isinstance(run, BrokenRecord):
@@ -121,7 +124,6 @@ class CsvSource(RecordSource):
                         yield from numbering.number(run.rows)
                     else:
                         yield from numbering.number_apart(run.rows, BLANK.__contains__)
-                index = numbering.index
 
     def decode(self, item: Item) -> dict[str, str]:
         """Return the row as a mapping from column to text."""
@@ -141,6 +143,12 @@ class CsvSource(RecordSource):
         if self.quotechar is None or self.quotechar not in text:
             return text.split(self.delimiter)
         return split_quoted(text, self.delimiter, self.quotechar)
+
+    def _read_header(self, stream: Stream, ends: LineEnds | None) -> None:
+        with closing(stream.blocks(self.block_bytes)) as blocks:
+            numbering = Numbering(stream.name, 0)
+            runs = without_mark(cut_runs(blocks, self.max_record_bytes), numbering)
+            next(self._behind_header(cut_rows(runs, ends, self.max_record_bytes), stream, numbering), None)
 
     def _behind_header(
         self, records: Iterator[Rows | BrokenRecord], stream: Stream, numbering: Numbering

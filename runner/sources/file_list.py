@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,7 +13,7 @@ from pydantic import field_validator
 
 from runner.errors import InputBroken
 from runner.item import BrokenRecord, Item, Where
-from runner.sources.base import SourceOptions
+from runner.sources.base import Position, SourceOptions
 from runner.sources.streams import check_patterns, find_names, patterns
 
 
@@ -60,10 +61,26 @@ class FilesSource:
         """None: one call of a C function is not enough."""
         return None
 
-    def items(self) -> Iterator[Item]:
+    @property
+    def is_repeatable(self) -> bool:
+        """Always, as long as the same files are found."""
+        return True
+
+    def identity(self) -> list[dict[str, Any]]:
+        """Return the names, as one hash: what is in the files is the task's affair."""
+        names = "\0".join(self.names).encode("utf-8", "surrogateescape")
+        return [
+            {"path": "files", "size": len(self.names), "head": blake2b(names, digest_size=12).hexdigest()}
+        ]
+
+    def position_after(self, item: Item) -> Position:
+        """Return nothing: the index says it all."""
+        return {}
+
+    def items(self, index: int = 0, position: Position | None = None) -> Iterator[Item]:
         """Yield the files; one that has gone since is a broken record."""
-        for index, name in enumerate(self.names):
-            yield Item(index, self._describe(name), Where(name, None, None))
+        for number, name in enumerate(self.names[index:], start=index):
+            yield Item(number, self._describe(name), Where(name, None, None))
 
     def decode(self, item: Item) -> dict[str, str | int]:
         """Return `{path, name, size, mtime}`."""

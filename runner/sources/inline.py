@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
-from itertools import count, repeat
+from itertools import count, islice, repeat
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import JsonValue
 
 from runner.item import NOWHERE, Item
-from runner.sources.base import SourceOptions
+from runner.sources.base import Position, SourceOptions
 
 
 class InlineOptions(SourceOptions):
@@ -39,9 +39,22 @@ class InlineSource:
         """None: one call of a C function is not enough."""
         return None
 
-    def items(self) -> Iterator[Item]:
+    @property
+    def is_repeatable(self) -> bool:
+        """Always."""
+        return True
+
+    def identity(self) -> list[dict[str, Any]]:
+        """Return nothing: the job file says it all."""
+        return []
+
+    def position_after(self, item: Item) -> Position:
+        """Return nothing: the index says it all."""
+        return {}
+
+    def items(self, index: int = 0, position: Position | None = None) -> Iterator[Item]:
         """Yield the values; nothing is copied yet."""
-        return map(Item, count(), self.values, repeat(NOWHERE))
+        return map(Item, count(index), islice(self.values, index, None), repeat(NOWHERE))
 
     def decode(self, item: Item) -> object:
         """Return a copy, so that a task that changes its item changes nobody else's."""

@@ -19,8 +19,9 @@ from typing import Literal
 
 from runner.errors import InputBroken
 from runner.item import Item, Where
+from runner.sources.base import Position
 from runner.sources.json_text import UNREADABLE, json_decoder, malformed
-from runner.sources.records import HEAD_BYTES, MARK, Numbering, RecordSource, too_long
+from runner.sources.records import HEAD_BYTES, MARK, Numbering, RecordSource, numberings, too_long
 from runner.sources.streams import Stream, StreamOptions, find_streams
 
 _SPACES = b" \t\r\n"
@@ -66,22 +67,19 @@ class JsonArraySource(RecordSource):
         """The decoder itself."""
         return self.parse
 
-    def items(self) -> Generator[Item]:
+    def items(self, index: int = 0, position: Position | None = None) -> Generator[Item]:
         """Yield the elements.
 
         Raises:
             InputBroken: Also for a file that is no array, or whose array does not end.
         """
-        index = 0
         whole = _whole_element()
-        for stream in self.streams:
-            with closing(stream.blocks(self.block_bytes)) as blocks:
-                numbering = Numbering(stream.name, index)
+        for stream, numbering in numberings(self.streams, index, position):
+            with closing(stream.blocks(self.block_bytes, numbering.offset)) as blocks:
                 array = _Array(stream, numbering, limit=self.max_record_bytes, whole=whole)
                 for block in blocks:
                     yield from array.feed(block)
                 array.end()
-                index = numbering.index
 
     def decode(self, item: Item) -> object:
         """Return the value of the element."""
@@ -146,6 +144,7 @@ class _Array:
         self.whole = whole
         self.mark = b""  # of the file's first bytes, as long as they may be a byte order mark
         self.is_open = self.is_closed = self.is_empty = False
+        self.is_behind_element = numbering.offset > 0  # reading goes on in the middle of the array
         self._start()
 
     def feed(self, block: bytes) -> Iterator[Item]:
@@ -206,6 +205,8 @@ class _Array:
 
     def _enter(self, block: bytes) -> tuple[bytes, int]:
         """Move behind the bracket that opens the array; return the block and the place behind it."""
+        if self.is_behind_element:
+            return self._reenter(block)
         if self.mark or not self.numbering.offset:
             block, self.mark = self.mark + block, b""
             if len(block) < len(MARK) and MARK.startswith(block):
@@ -225,6 +226,14 @@ class _Array:
         self.is_open = self.is_empty = True
         self.numbering.skip(1, lines=0)
         return block, position + 1
+
+    def _reenter(self, block: bytes) -> tuple[bytes, int]:
+        """Move behind the comma or bracket that follows the element before the place where reading began."""
+        position = self._skip_space(block, 0)
+        if position == len(block):
+            return b"", 0
+        self.is_open, self.is_behind_element = True, False
+        return block, self._pass(block, position)
 
     def _skip_space(self, block: bytes, position: int) -> int:
         end = _SPACE.match(block, position).end()  # type: ignore[union-attr]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from runner.item import Item
+from runner.sources.base import Position
 from runner.sources.json_text import UNREADABLE, json_decoder, malformed
 from runner.sources.records import RecordSource, line_items
 from runner.sources.streams import StreamOptions, find_streams
@@ -38,14 +39,9 @@ class JsonLinesSource(RecordSource):
         """The decoder itself."""
         return self.parse
 
-    def items(self) -> Generator[Item]:
+    def items(self, index: int = 0, position: Position | None = None) -> Generator[Item]:
         """Yield the lines that are not blank."""
-        return line_items(
-            self.streams,
-            max_record_bytes=self.max_record_bytes,
-            block_bytes=self.block_bytes,
-            skip_blank=True,
-        )
+        return line_items(self, index, position, skip_blank=True)
 
     def decode(self, item: Item) -> object:
         """Return the value of the line."""

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import field_validator
 
 from runner.item import NOWHERE, Item
-from runner.sources.base import SourceOptions
+from runner.sources.base import Position, SourceOptions
 
 
 class RangeOptions(SourceOptions):
@@ -50,9 +50,23 @@ class RangeSource:
         """None: one call of a C function is not enough."""
         return None
 
-    def items(self) -> Iterator[Item]:
+    @property
+    def is_repeatable(self) -> bool:
+        """Always."""
+        return True
+
+    def identity(self) -> list[dict[str, Any]]:
+        """Return nothing: the job file says it all."""
+        return []
+
+    def position_after(self, item: Item) -> Position:
+        """Return nothing: the index says it all."""
+        return {}
+
+    def items(self, index: int = 0, position: Position | None = None) -> Iterator[Item]:
         """Yield the numbers."""
-        return map(tuple.__new__, repeat(Item), zip(count(), self.numbers, repeat(NOWHERE), strict=False))
+        numbers = zip(count(index), self.numbers[index:], repeat(NOWHERE), strict=False)
+        return map(tuple.__new__, repeat(Item), numbers)
 
     def decode(self, item: Item) -> int:
         """Return the number."""

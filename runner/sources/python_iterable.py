@@ -15,9 +15,9 @@ from typing import Any, Literal
 
 from pydantic import Field, JsonValue
 
-from runner.errors import InputBroken
-from runner.item import NOWHERE, Item
-from runner.sources.base import SourceOptions
+from runner.errors import InputBroken, Refused
+from runner.item import Item, Where
+from runner.sources.base import Position, SourceOptions
 
 
 class PythonOptions(SourceOptions):
@@ -60,31 +60,56 @@ class PythonSource:
         """None: one call of a C function is not enough."""
         return None
 
-    def items(self) -> Generator[Item]:
+    @property
+    def is_repeatable(self) -> bool:
+        """Yes: whether the items are the same again is checked while they are passed over."""
+        return True
+
+    def identity(self) -> list[dict[str, Any]]:
+        """Return nothing: the items themselves are compared."""
+        return []
+
+    def position_after(self, item: Item) -> Position:
+        """Return `{chain}`: a checksum over all items up to this one."""
+        assert isinstance(item.where, _Chained)
+        return {"chain": item.where.chain}
+
+    def items(self, index: int = 0, position: Position | None = None) -> Generator[Item]:
         """Yield the values; what can be closed (a generator, a file) is closed at the end.
 
         Raises:
+            Refused: The values before `index` are not those that they were.
             InputBroken: The call, the iterable or its closing raised anything at all, which is
                 its cause.
         """
         with self._faults_named(0):
             values = iter(self.factory(**self.with_))
-        index = 0
+        from zlib import crc32  # only where there is a run
+
+        number = chain = 0
         try:
-            for index in count():
+            for number in count():
+                if number == index and position is not None and position["chain"] != chain:
+                    raise Refused(_changed(self.name, index))
                 try:
                     value = next(values)
                 except StopIteration:
+                    if number < index:
+                        raise Refused(_changed(self.name, index)) from None
                     return
                 except GeneratorExit:
                     raise
                 except BaseException as error:
-                    raise self._broken(error, index) from error
-                yield Item(index, value, NOWHERE)
+                    raise self._broken(error, number) from error
+                chain = crc32(_spelled(value), chain)
+                if number >= index:
+                    where = _Chained(None, None, None)
+                    where.chain = chain
+                    yield Item(number, value, where)
         finally:
             close = getattr(values, "close", None)
             if close is not None:
-                with self._faults_named(index):
+                with self._faults_named(number):
                     close()
 
     def decode(self, item: Item) -> object:
@@ -110,3 +135,23 @@ class PythonSource:
         except Exception:  # a `__str__` that raises
             said = type(error).__name__
         return InputBroken(f"{self.name} stopped after {index} items with {said}; the log has its traceback")
+
+
+class _Chained(Where):
+    """No place, and the checksum over all items up to this one."""
+
+    chain: int
+
+
+def _spelled(value: object) -> bytes:
+    try:
+        return repr(value).encode("utf-8", "backslashreplace")
+    except Exception:  # the item's own code; then only its class can be compared
+        return type(value).__qualname__.encode()
+
+
+def _changed(name: str, index: int) -> str:
+    return (
+        f"the first {index:,} items of {name} are not what they were when this run began (as their repr "
+        "shows them), so going on would mix two inputs; start over with --restart"
+    )

@@ -12,13 +12,14 @@ Python loop with `find` per line (a third slower), and `bytes.splitlines` (split
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import accumulate, count, repeat
 from typing import Any
 
 from runner.item import BrokenRecord, Item, Where
+from runner.sources.base import Position
 from runner.sources.streams import BLOCK_BYTES, Stream
 from runner.units import format_size
 
@@ -137,21 +138,56 @@ class RecordSource:
         """None: one call of a C function is not enough."""
         return None
 
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether every stream is a file."""
+        return all(stream.path is not None for stream in self.streams)
+
+    def identity(self) -> list[dict[str, Any]]:
+        """Return what shows that each file is the same."""
+        return [stream.identity() for stream in self.streams]
+
+    def position_after(self, item: Item) -> Position:
+        """Return `{file, offset, line}`: the number of the file, and where the next record begins in it."""
+        raw, where = item.raw, item.where
+        if isinstance(raw, BrokenRecord):
+            length, lines = raw.length, raw.lines
+        else:
+            length, lines = len(raw), raw.count(b"\n")
+        assert where.offset is not None
+        assert where.line is not None
+        number = next(n for n, stream in enumerate(self.streams) if stream.name == where.file)
+        return {"file": number, "offset": where.offset + length, "line": where.line + lines}
+
     def weigh(self, item: Item) -> int:
         """Return the bytes that `item` holds."""
         raw = item.raw
         return len(raw.head) if isinstance(raw, BrokenRecord) else len(raw)
 
 
+def numberings(
+    streams: Sequence[Stream], index: int, position: Position | None
+) -> Iterator[tuple[Stream, Numbering]]:
+    """Yield each stream that is left to read from `position` on, with where to begin in it.
+
+    The index goes on from stream to stream, so a stream must be read to its end before the next.
+    """
+    first, offset, line = (position["file"], position["offset"], position["line"]) if position else (0, 0, 1)
+    for number, stream in enumerate(streams):
+        if number < first:
+            continue
+        numbering = Numbering(stream.name, index, line=line, offset=offset)
+        yield stream, numbering
+        index, line, offset = numbering.index, 1, 0
+
+
 def line_items(
-    streams: Iterable[Stream], *, max_record_bytes: int, block_bytes: int, skip_blank: bool
+    source: RecordSource, index: int, position: Position | None, *, skip_blank: bool
 ) -> Generator[Item]:
-    """Yield every line of `streams` as an item; with `skip_blank` not those of white space only."""
-    index = 0
-    for stream in streams:
-        with closing(stream.blocks(block_bytes)) as blocks:
-            numbering = Numbering(stream.name, index)
-            for run in without_mark(cut_runs(blocks, max_record_bytes), numbering):
+    """Yield every line as an item; with `skip_blank` not those of white space only."""
+    for stream, numbering in numberings(source.streams, index, position):
+        with closing(stream.blocks(source.block_bytes, numbering.offset)) as blocks:
+            for run in without_mark(cut_runs(blocks, source.max_record_bytes), numbering):
                 if isinstance(run, BrokenRecord):
                     yield numbering.take(run, run.length, lines=run.lines)
                     continue
@@ -160,14 +196,13 @@ def line_items(
                     yield from numbering.number_apart(lines, bytes.isspace)
                 else:
                     yield from numbering.number(lines)
-            index = numbering.index
 
 
 def without_mark(
     runs: Iterable[bytes | BrokenRecord], numbering: Numbering
 ) -> Iterator[bytes | BrokenRecord]:
-    """Yield `runs` without a byte order mark at their very start, which `numbering` moves over."""
-    is_first = True
+    """Yield `runs` without a byte order mark at the start of a file, which `numbering` moves over."""
+    is_first = numbering.offset == 0
     for run in runs:
         if is_first:
             is_first = False

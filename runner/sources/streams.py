@@ -6,6 +6,7 @@ the same on every machine. Nothing here knows what a record is.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import select
@@ -15,6 +16,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from pydantic import field_validator
 
@@ -24,6 +26,9 @@ from runner.sources.decompression import SUFFIXES, Damaged, decompress
 
 BLOCK_BYTES = 128 * 2**10
 """Read at a time. Measured: the records of a larger block fall out of the cache and cost a tenth more."""
+
+HEAD_BYTES = 64 * 2**10
+"""Of a file are hashed to know it again; arbitrary."""
 
 STDIN = "-"
 _MAGIC = frozenset("*?[")
@@ -56,23 +61,45 @@ class Stream:
     path: Path | None
     size: int | None
 
-    def blocks(self, block_bytes: int) -> Generator[bytes]:
-        """Yield the decompressed content in blocks of at most `block_bytes`, never empty ones.
+    def blocks(self, block_bytes: int, start: int = 0) -> Generator[bytes]:
+        """Yield the decompressed content from byte `start` on, in blocks, never empty ones.
+
+        A block has at most `block_bytes`. Compressed content before `start` is decompressed and
+        dropped: there is no other way into the middle of it.
 
         Raises:
             InputBroken: Reading failed, the file has shrunk since it was found, or its compressed
                 data is cut or damaged; all that could be read before was yielded.
         """
-        raw = self._raw_blocks(block_bytes)
         suffix = Path(self.name).suffix.lower()
         if self.path is None or suffix not in SUFFIXES:
-            return raw
-        return self._decompressed(raw, block_bytes, suffix)
+            return self._raw_blocks(block_bytes, start)
+        return _from(start, self._decompressed(self._raw_blocks(block_bytes), block_bytes, suffix))
 
-    def _raw_blocks(self, block_bytes: int) -> Generator[bytes]:
-        seen = 0
+    def identity(self) -> dict[str, Any]:
+        """Return `{path, size, mtime_ns, head}` of the file as it is now.
+
+        Raises:
+            InputBroken: It cannot be read.
+        """
+        if self.path is None:
+            return {"path": self.name}
+        try:
+            with io.FileIO(self.path) as file:
+                found = os.fstat(file.fileno())
+                head = hashlib.blake2b(file.read(HEAD_BYTES), digest_size=12).hexdigest()
+        except OSError as error:
+            raise InputBroken(
+                f"{_called(self.name)} cannot be read: {_reason(error)}", path=self.path
+            ) from error
+        return {"path": self.name, "size": found.st_size, "mtime_ns": found.st_mtime_ns, "head": head}
+
+    def _raw_blocks(self, block_bytes: int, start: int = 0) -> Generator[bytes]:
+        seen = start
         try:
             with io.FileIO(0, closefd=False) if self.path is None else io.FileIO(self.path) as file:
+                if start:
+                    file.seek(start)
                 while (block := file.read(block_bytes)) != b"":
                     if block is None:  # standard input can be a pipe that somebody set non-blocking
                         select.select([file], [], [])
@@ -109,6 +136,17 @@ class Stream:
                 f"{seen} of the content ({error}); get a fresh copy",
                 path=self.path,
             ) from error
+
+
+def _from(start: int, blocks: Generator[bytes]) -> Generator[bytes]:
+    """Yield `blocks` without their first `start` bytes."""
+    with closing(blocks):
+        for block in blocks:
+            if start >= len(block):
+                start -= len(block)
+                continue
+            yield block[start:] if start else block
+            start = 0
 
 
 def check_patterns(path: str | list[str]) -> str | list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from runner.item import Item
+from runner.sources.base import Position
 from runner.sources.encoding import Encoding, undecodable
 from runner.sources.records import RecordSource, line_items
 from runner.sources.streams import StreamOptions, find_streams
@@ -36,14 +37,9 @@ class TextSource(RecordSource):
 
     encoding: str
 
-    def items(self) -> Generator[Item]:
+    def items(self, index: int = 0, position: Position | None = None) -> Generator[Item]:
         """Yield every line."""
-        return line_items(
-            self.streams,
-            max_record_bytes=self.max_record_bytes,
-            block_bytes=self.block_bytes,
-            skip_blank=False,
-        )
+        return line_items(self, index, position, skip_blank=False)
 
     def decode(self, item: Item) -> str:
         r"""Return the line without the `\n` or `\r\n` at its end."""

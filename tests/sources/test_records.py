@@ -12,6 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runner import sources
+from runner.errors import Refused
 from runner.item import BrokenRecord, Where
 from runner.sources.records import HEAD_BYTES, Numbering, cut_runs
 
@@ -163,3 +165,43 @@ def test_a_record_of_50_mib_is_never_held(
     assert source.weigh(long) == HEAD_BYTES
     assert source.decode(first) in (1, "1", {"a": "1"})
     assert source.decode(last) in (2, "2", {"a": "2"})
+
+
+KINDS_TO_RESUME = {
+    "jsonl": ({"type": "jsonl"}, b'\xef\xbb\xbf{"a": 1}\n\n[2]\nnot json\n"5"', b"{}\n \n7\n"),
+    "text": ({"type": "text"}, b"one\n\ntwo\r\n\xff\nthree", b"four\n"),
+    "csv": ({"type": "csv"}, b'a,b\n1,2\n\n"3\n4",5\n6\n7,8', b'b,a\n"x",y\n9,10\n'),
+    "json": ({"type": "json"}, b'[1, {"a": [2]},\n "three", bad, [4]\n , 5]', b"[]"),
+}
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+@pytest.mark.parametrize("kind", KINDS_TO_RESUME)
+def test_reading_goes_on_at_any_item_as_if_it_had_never_stopped(kind, suffix, tmp_path):
+    """From the position after any item, a fresh source yields exactly the items that were left."""
+    options, *contents = KINDS_TO_RESUME[kind]
+    for number, content in enumerate(contents):
+        (tmp_path / f"{number}.data{suffix}").write_bytes(gzip.compress(content) if suffix else content)
+    model = sources.KINDS[kind].model_validate({**options, "path": "*.data" + suffix})
+    whole = list(model.open(tmp_path).items())
+    assert len(whole) >= 5
+    for number, item in enumerate(whole):
+        source = model.open(tmp_path)
+        position = model.open(tmp_path).position_after(item)
+        rest = list(source.items(item.index + 1, position))
+        assert rest == whole[number + 1 :]
+        for later in rest:
+            if kind == "csv" and len(later.raw.split(b",")) == 2:
+                assert set(source.decode(later)) == {"a", "b"}
+
+
+def test_a_python_input_that_changed_is_not_gone_on_with():
+    """The items passed over are compared with what they were; others are refused, not mixed."""
+    options = sources.KINDS["python"].model_validate({"type": "python", "call": "a.b"})
+    before = options.bind(lambda: iter([1, 2, 3, 4]))
+    position = before.position_after(list(before.items())[1])
+    assert [item.raw for item in options.bind(lambda: iter([1, 2, 3, 4])).items(2, position)] == [3, 4]
+    with pytest.raises(Refused, match=r"first 2 items of a\.b are not what they were"):
+        list(options.bind(lambda: iter([1, 5, 3, 4])).items(2, position))
+    with pytest.raises(Refused, match="not what they were"):
+        list(options.bind(lambda: iter([1])).items(2, position))
