@@ -20,9 +20,18 @@ class Files:
         self._umask = os.umask(0o077)
         os.umask(self._umask)
 
-    def make_folders(self, path: Path) -> None:
-        """Create `path` and its parents where they are missing."""
-        path.mkdir(parents=True, exist_ok=True)
+    def make_folders(self, path: Path, *, durable: bool = True) -> None:
+        """Create `path` and its parents where they are missing; their names are on the disk then."""
+        missing = []
+        while not path.is_dir():
+            missing.append(path)
+            if path.parent == path:
+                break
+            path = path.parent
+        for folder in reversed(missing):
+            folder.mkdir(exist_ok=True)
+            if durable:
+                self.sync_folder(folder.parent)
 
     def make_private_folder(self, path: Path) -> None:
         """Create `path` for this user alone (0700); raise FileExistsError when something is there."""
@@ -30,7 +39,28 @@ class Files:
 
     def create(self, path: Path) -> int:
         """Create the file (0600), which must not exist, and return a descriptor that appends to it."""
-        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+
+    def reopen(self, path: Path) -> int:
+        """Open the existing file and return a descriptor that appends to it."""
+        return os.open(path, os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
+
+    def truncate(self, fd: int, size: int) -> None:
+        """Cut the file off after `size` bytes."""
+        os.ftruncate(fd, size)
+
+    def size(self, fd: int) -> int:
+        """Return the size of the file in bytes."""
+        return os.fstat(fd).st_size
+
+    def read_at(self, fd: int, offset: int, length: int) -> bytes:
+        """Return up to `length` bytes of the file from `offset` on."""
+        parts = []
+        while length > 0 and (part := os.pread(fd, length, offset)):
+            parts.append(part)
+            offset += len(part)
+            length -= len(part)
+        return b"".join(parts)
 
     def append(self, fd: int, data: bytes) -> None:
         """Write all of `data`, however many calls that takes: a short write is real at a size limit."""

@@ -74,9 +74,10 @@ class RunSummary:
 
     Counts are of what was delivered in commit order, `duration_seconds` is of this process.
     `status` is `completed`, `failed`, `interrupted`, `refused`, `invalid`, `broken`, `locked` or
-    `skipped`. `dead_letter` is where the dead letters lie: at their final path once `is_published`,
-    in the work folder before. Of the `running_seconds` between the first item and the last outcome, the
-    reader spent `reading_seconds` at the input, and the writer `waiting_seconds` waiting for outcomes.
+    `skipped`. `dead_letter` is where the dead letters lie: at their final path once `is_published`, in
+    the work folder before; `is_kept` says that the same command goes on from what was committed. Of the
+    `running_seconds` between the first item and the last outcome, the reader spent `reading_seconds`
+    at the input, and the writer `waiting_seconds` waiting for outcomes.
     """
 
     run_id: str
@@ -93,6 +94,7 @@ class RunSummary:
     output: str | None = None
     dead_letter: str | None = None
     is_published: bool = False
+    is_kept: bool = False
     message: str = ""
     reading_seconds: float = 0.0
     waiting_seconds: float = 0.0

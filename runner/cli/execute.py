@@ -15,6 +15,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from threading import Event, Thread
 from types import FrameType
@@ -22,11 +23,14 @@ from types import FrameType
 from runner.cli.words import say, show_problems
 from runner.clock import Clock, SystemClock
 from runner.config import Config, load_config
+from runner.destination import find_destination
 from runner.engine.stop import Stop
 from runner.errors import Broken, JobInvalid, Locked, Refused, UsageError
 from runner.files import Files
 from runner.item import Current
 from runner.jobfile import LoadedJob, load_job
+from runner.ledger.manifest import Manifest
+from runner.ledger.publication import MANIFEST
 from runner.observers.log import RunLog, forget_old_runs, task_logs
 from runner.observers.progress import LiveProgress, Progress
 from runner.observers.summary import escape, render_summary, summary_json
@@ -49,6 +53,10 @@ class Order:
     params: dict[str, str]
     overrides: Sequence[tuple[str, str]]
     limit: int | None
+    must_resume: bool
+    must_restart: bool
+    accept: frozenset[str]
+    date: date | None
     as_json: bool
     is_quiet: bool
     log_file: Path | None
@@ -80,7 +88,11 @@ def execute(order: Order) -> ExitCode:
             progress=progress,
             clock=clock,
             files=Files(),
+            date=loaded.date.isoformat(),
             limit=order.limit,
+            must_resume=order.must_resume,
+            must_restart=order.must_restart,
+            accept=order.accept,
             say=_voice(order),
         )
         _supervise(run)
@@ -96,19 +108,16 @@ def _prepare(
 ) -> tuple[LoadedJob, Task, Callable[..., Iterable[object]] | None, Config]:
     if order.as_json and ("output.path", "-") in order.overrides:
         raise UsageError("--json and an output on standard output exclude each other")
-    loaded = load_job(
-        order.job,
-        params=order.params,
-        overrides=order.overrides,
-        environ=os.environ,
-        now=clock.now(),
-    )
-    if loaded.job is None:
-        raise _Shown(loaded, JobInvalid(loaded.problems))
+    loaded = _load(order, clock, order.date)
+    assert loaded.job is not None
     summary.job = loaded.job.name
+    config = load_config(loaded.root, operator=order.config, environ=os.environ)
+    pinned = _pinned_date(order, loaded, config)
+    if pinned is not None and pinned != loaded.date:
+        loaded = _load(order, clock, pinned)
+    assert loaded.job is not None
     if order.as_json and getattr(loaded.job.output, "path", None) == "-":
         raise UsageError("--json and an output on standard output exclude each other")
-    config = load_config(loaded.root, operator=order.config, environ=os.environ)
     task, problems = import_task(loaded, config)
     factory, more = import_factory(loaded, config)
     problems += more
@@ -117,6 +126,32 @@ def _prepare(
     if loaded.problems and not order.is_quiet:
         show_problems(loaded.problems, {str(loaded.path): loaded.text})
     return loaded, task, factory, config
+
+
+def _load(order: Order, clock: Clock, date: date | None) -> LoadedJob:
+    loaded = load_job(
+        order.job,
+        params=order.params,
+        overrides=order.overrides,
+        environ=os.environ,
+        now=clock.now(),
+        date=date,
+    )
+    if loaded.job is None:
+        raise _Shown(loaded, JobInvalid(loaded.problems))
+    return loaded
+
+
+def _pinned_date(order: Order, loaded: LoadedJob, config: Config) -> date | None:
+    """Return the date on which an unfinished run of this job began, for `${run.date}` stays what it was."""
+    if order.date is not None or order.must_restart or loaded.job is None:
+        return None
+    try:
+        folder = find_destination(loaded, config, limit=order.limit).publication(Files()).folder
+        manifest = Manifest.from_bytes((folder / MANIFEST).read_bytes())
+    except (OSError, ValueError, JobInvalid):  # none there, or one that the run itself will tell of
+        return None
+    return date.fromisoformat(manifest.date) if manifest.job == loaded.job.name else None
 
 
 class _Shown(Exception):
@@ -284,10 +319,13 @@ def _conclude(order: Order, summary: RunSummary, log: RunLog | None) -> None:
         say(f"error: {escape(summary.message, 2000)}")
         return
     command = f"runner run {shlex.quote(str(order.job))}"
+    goes_on = "the same command goes on from there"
+    if not summary.is_kept:
+        goes_on = "the same command starts over"
     next_step = {
-        "failed": f"mend the cause, then the same command again: {command}",
-        "interrupted": f"the same command again, which starts over: {command}",
-        "broken": f"mend the cause, then the same command again: {command}",
+        "failed": f"mend the cause; {goes_on}: {command}",
+        "interrupted": f"{goes_on}: {command}",
+        "broken": f"mend the cause; {goes_on}: {command}",
     }.get(summary.status)
     say(render_summary(summary, log=_near(log.path) if log is not None else None, next_step=next_step))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -32,6 +33,17 @@ def _split(
 )
 @click.option("-j", "size", type=click.IntRange(min=1), metavar="N", help="Short for --set pool.size=N.")
 @click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Take only the first N items.")
+@click.option("--resume", is_flag=True, help="Go on with an unfinished run, or do not run at all.")
+@click.option("--restart", is_flag=True, help="Start over, whatever an unfinished run has done.")
+@click.option(
+    "--accept",
+    multiple=True,
+    type=click.Choice(["code", "input"]),
+    help="Go on although the task's code changed, or the input was written again with the same content.",
+)
+@click.option(
+    "--date", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE", help="What ${run.date} is; default: today."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing unless something is wrong.")
 @click.option("--log-file", type=click.Path(path_type=Path), metavar="FILE", help="Write the log there.")
@@ -43,6 +55,10 @@ def run(
     overrides: tuple[tuple[str, str], ...],
     size: int | None,
     limit: int | None,
+    resume: bool,
+    restart: bool,
+    accept: tuple[str, ...],
+    date: datetime | None,
     as_json: bool,
     quiet: bool,
     log_file: Path | None,
@@ -60,6 +76,8 @@ def run(
             "there is no --dry-run: `runner validate` looks for faults without running anything, "
             "and `runner run --limit 5 --set output.path=...` runs the first five items"
         )
+    if resume and restart:
+        raise click.UsageError("--resume and --restart exclude each other")
     from runner.cli.execute import Order, execute
 
     if size is not None:
@@ -69,6 +87,10 @@ def run(
         params=dict(params),
         overrides=overrides,
         limit=limit,
+        must_resume=resume,
+        must_restart=restart,
+        accept=frozenset(accept),
+        date=date.date() if date is not None else None,
         as_json=as_json,
         is_quiet=quiet,
         log_file=log_file,

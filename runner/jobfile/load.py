@@ -36,6 +36,7 @@ class LoadedJob:
         document: The file as data with places.
         path: The file as the user named it.
         root: Folder from which the job's paths and imports start.
+        date: What `${run.date}` stands for.
     """
 
     job: Job | None
@@ -43,6 +44,7 @@ class LoadedJob:
     document: Document
     path: Path
     root: Path
+    date: datetime.date
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -71,6 +73,7 @@ def load_job(
     overrides: Sequence[tuple[str, str]] = (),
     environ: Mapping[str, str],
     now: datetime.datetime,
+    date: datetime.date | None = None,
     strict_env: bool = True,
 ) -> LoadedJob:
     """Read and validate a job file; what the user got wrong in it is in `problems`.
@@ -81,6 +84,7 @@ def load_job(
         overrides: `--set path=value`, in their order.
         environ: The environment.
         now: The time of the run's first start; `${run.date}` is its date in the job's time zone.
+        date: Another date for `${run.date}`.
         strict_env: Whether values that only a run needs (an unset variable, a parameter without a
             value) are errors. Where false, the first is a warning and the second nothing.
 
@@ -88,16 +92,19 @@ def load_job(
         UsageError: There is no such file, or it cannot be read.
     """
     document = read_document(_read_file(path), str(path))
+    if date is None:
+        data = document.data
+        date = _date_in(data.get("timezone") if isinstance(data, dict) else None, now)
     job, problems = read_job(
         document,
         Kinds(sources.KINDS, sinks.KINDS),
         params=params or {},
         overrides=overrides,
         environ=environ,
-        now=now,
+        today=date,
         strict_env=strict_env,
     )
-    return LoadedJob(job, problems, document, path, find_root(path))
+    return LoadedJob(job, problems, document, path, find_root(path), date)
 
 
 def read_job(
@@ -107,7 +114,7 @@ def read_job(
     params: Mapping[str, str],
     overrides: Sequence[tuple[str, str]],
     environ: Mapping[str, str],
-    now: datetime.datetime,
+    today: datetime.date,
     strict_env: bool,
 ) -> tuple[Job | None, tuple[Problem, ...]]:
     """Return the job of a document that was read, and all problems; see `load_job`."""
@@ -126,7 +133,6 @@ def read_job(
         return None, _cut(problems)
     _add_default_output(data)
     problems += apply_overrides(data, overrides, places)
-    today = _date_in(data.get("timezone"), now)
     interpolation = Interpolation(_declared(data), frozenset(), environ, today, strict_env, places)
     problems += _take_params(data, params, interpolation)
     data = interpolation.resolve(data)

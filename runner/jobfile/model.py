@@ -19,7 +19,7 @@ from runner.options import Options
 from runner.sinks.base import SinkOptions
 from runner.sizing import default_size, default_window
 from runner.sources.base import SourceOptions
-from runner.units import Size
+from runner.units import Duration, Size
 
 LARGEST_POOL = 1024  # arbitrary; threads beyond it cost more than they wait for
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]*", re.ASCII)
@@ -206,6 +206,15 @@ class FailureOptions(Options):
     """Where failed items are written; by default beside the output."""
 
 
+class CommitOptions(Options):
+    """How often what is done is made durable, so that a killed run goes on from there."""
+
+    every: Duration = 1.0
+    """Time from an outcome to its commit; `0s` for items that are too dear to do twice."""
+    bytes: Size = 8 * 2**20
+    """Output that is committed at once when it has come together sooner."""
+
+
 class Job(Options):
     """One batch job."""
 
@@ -233,5 +242,9 @@ class Job(Options):
     """What happens to items that fail."""
     output: SerializeAsAny[SinkOptions]
     """Where the rows go; by default JSON lines in `out/NAME.jsonl`."""
+    commit: CommitOptions = Field(default_factory=CommitOptions)
+    """How often what is done is made durable."""
+    durability: Literal["power", "process"] = "power"
+    """What committed work survives: a power loss, or only the end of the process, a kill included."""
     unfinished: Literal["resume", "restart", "refuse"] = "resume"
     """What to do where an unfinished run of this job stands: go on, start over, or leave it alone."""

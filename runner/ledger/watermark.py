@@ -1,56 +1,70 @@
-"""How far an unordered run has got: the first item that is not done, and what is done beyond it.
+"""How far a run has got: the first item that is not done, and the ranges that are done beyond it.
 
-The same idea as a TCP receiver's cumulative and selective acknowledgements (RFC 2018): the count of items
-from the start without a gap, and the ranges behind the gap. The window of the engine bounds the
-ranges. Used in ordered runs too, where there is never a range.
+The idea of a TCP receiver's cumulative and selective acknowledgements (RFC 2018): a count of items from the
+start without a gap, and ranges behind it. What is kept are the gaps, not what is done: an item that hangs
+is one gap, however many millions finish behind it; and the window of the engine bounds the gaps.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Generic, TypeVar
 
-P = TypeVar("P")
+from runner.item import Item
 
 
-class Watermark(Generic[P]):
-    """Takes items as they are delivered.
+class Watermark:
+    """Takes items as they are delivered, in any order; each once.
 
-    Attributes:
-        index: Every item before it is done.
-        last: What was noted with item `index - 1`, or what it began with.
+    Args:
+        index: Every item before it was done by an earlier process.
+        done: Ranges `[first, past last]` beyond it that were done by an earlier process, in order.
     """
 
-    def __init__(self, index: int, last: P, done: Iterable[tuple[int, int]] = ()) -> None:
-        self.index = index
-        self.last = last
-        self._skipped = {number for first, past in done for number in range(first, past)}
-        # Done in an earlier process: they are skipped, so their notes come from the skipping reader.
-        self._beyond: dict[int, P] = {}
+    def __init__(self, index: int = 0, done: Iterable[tuple[int, int]] = ()) -> None:
+        self._gaps: set[int] = set()
+        self._frontier = index  # nothing from here on is done
+        # For an item that is not done, the one before it, which is: where it ends, the other begins.
+        self._before: dict[int, Item] = {}
+        for first, past in done:
+            self._gaps.update(range(self._frontier, first))
+            self._frontier = past
 
     def is_done(self, index: int) -> bool:
-        """Return whether an item beyond the mark was done by an earlier process."""
-        return index in self._skipped
+        """Return whether the item is done."""
+        return index < self._frontier and index not in self._gaps
 
-    def add(self, index: int, note: P) -> None:
-        """Take an item that is done."""
-        if index != self.index:
-            self._beyond[index] = note
-            return
-        beyond = self._beyond
-        index += 1
-        while index in beyond:
-            note = beyond.pop(index)
-            index += 1
-        self.index, self.last = index, note
+    def add(self, item: Item) -> None:
+        """Take an item that is done now, or was done by an earlier process and has been passed over."""
+        index = item.index
+        if index == self._frontier:
+            self._frontier += 1
+        elif index > self._frontier:
+            self._gaps.update(range(self._frontier, index))
+            self._frontier = index + 1
+        else:
+            self._gaps.discard(index)
+        self._before.pop(index, None)
+        following = index + 1
+        if following >= self._frontier or following in self._gaps:
+            self._before[following] = item
+
+    def advance(self, item: Item) -> None:
+        """Take `item`, before which everything is done: what an ordered run does for a whole list."""
+        self._frontier = item.index + 1
+        self._before = {self._frontier: item}
+
+    def mark(self) -> tuple[int, Item | None]:
+        """Return the first item that is not done, and the item before it.
+
+        `None`: no item before it was seen by this process.
+        """
+        index = min(self._gaps) if self._gaps else self._frontier
+        return index, self._before.get(index)
 
     def ranges(self) -> tuple[tuple[int, int], ...]:
-        """Return the ranges done beyond the mark, those of earlier processes included."""
-        numbers = sorted(self._beyond.keys() | {n for n in self._skipped if n >= self.index})
-        ranges: list[tuple[int, int]] = []
-        for number in numbers:
-            if ranges and ranges[-1][1] == number:
-                ranges[-1] = (ranges[-1][0], number + 1)
-            else:
-                ranges.append((number, number + 1))
-        return tuple(ranges)
+        """Return the ranges that are done beyond the mark."""
+        gaps = sorted(self._gaps)
+        if not gaps:
+            return ()
+        ends = [*gaps[1:], self._frontier]
+        return tuple((gap + 1, end) for gap, end in zip(gaps, ends, strict=True) if gap + 1 < end)

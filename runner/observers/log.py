@@ -43,11 +43,7 @@ class RunLog:
         self.error: str | None = None
         self._lock = Lock()
         self._file: io.FileIO | None = None
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = io.FileIO(path, "a")
-        except OSError as error:
-            self._fail(error)
+        self._is_open = True
         self._logger = structlog.wrap_logger(
             _Lines(self),
             processors=[
@@ -64,6 +60,16 @@ class RunLog:
         """Write an event with its data."""
         getattr(self._logger, level)(name, **data)
 
+    def continue_as(self, run_id: str) -> None:
+        """Write for an earlier run that is gone on with, into its own log where this one has that form.
+
+        Called before the first event.
+        """
+        old = self.path.parent
+        if self._file is None and old.parent.name == "runs":
+            self.path = old.with_name(run_id) / self.path.name
+        self._logger = self._logger.bind(run_id=run_id)
+
     def close(self) -> None:
         """Close the file; later events are lost without a word (a hung task may still log)."""
         with self._lock:
@@ -72,15 +78,19 @@ class RunLog:
     def write(self, line: bytes) -> None:
         """Write one line; after a first failure nothing more."""
         with self._lock:
-            if self._file is None:
+            if not self._is_open:
                 return
             try:
+                if self._file is None:
+                    self.path.parent.mkdir(parents=True, exist_ok=True)
+                    self._file = io.FileIO(self.path, "a")
                 self._file.write(line + b"\n")
             except OSError as error:
                 self._fail(error)
                 self._close()
 
     def _close(self) -> None:
+        self._is_open = False
         if self._file is not None:
             self._file.close()
             self._file = None

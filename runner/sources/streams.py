@@ -16,7 +16,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import field_validator
 
@@ -40,6 +40,9 @@ class StreamOptions(RecordOptions):
     path: str | list[str]
     """File, glob (`data/*.csv`, `data/**/*.csv`) or list of these, from the project root; `-` is standard
     input. `.gz`, `.bz2` and `.xz` are decompressed. What a glob finds is read in bytewise order."""
+
+    append: Literal["refuse", "allow"] = "refuse"
+    """Whether an unfinished run goes on with a file that has grown since it began."""
 
     @field_validator("path")
     @classmethod

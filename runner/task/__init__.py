@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from runner.task.fault import TaskFault, TaskRejected
 from runner.task.frames import user_frames
-from runner.task.load import Task, load_factory, load_task
+from runner.task.load import Task, hash_code, load_factory, load_task
 from runner.task.locate import Located, locate
 from runner.task.policy import Policy
 from runner.task.signature import check_call
@@ -16,6 +16,7 @@ __all__ = [
     "TaskFault",
     "TaskRejected",
     "check_call",
+    "hash_code",
     "load_factory",
     "load_task",
     "locate",

@@ -1,0 +1,115 @@
+"""Where a run publishes: paths resolved, and proven not to be in the way of anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.config import Config
+from runner.errors import JobInvalid, Refused
+from runner.files import Files
+from runner.jobfile import Job, LoadedJob, Problem
+from runner.ledger.publication import Publication
+from runner.sinks.base import STDOUT, FileSinkOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """The final paths of a run.
+
+    Attributes:
+        shown: The output as the job file names it; `None` where rows are not written.
+        output: Its final path; `None` for standard output and for no output.
+        dead_letter: Final path of the dead letters.
+        folder: Where a job without an output path works.
+        may_replace: Whether a file at `output` may be replaced.
+        is_durable: Whether what is committed must survive a power loss.
+    """
+
+    shown: str | None
+    output: Path | None
+    dead_letter: Path
+    folder: Path
+    may_replace: bool
+    is_durable: bool
+
+    @property
+    def is_stdout(self) -> bool:
+        """Whether rows go to standard output."""
+        return self.shown == STDOUT
+
+    def publication(self, files: Files) -> Publication:
+        """Return what writes and publishes there."""
+        return Publication(
+            files,
+            output=self.output,
+            dead_letter=self.dead_letter,
+            folder=self.folder,
+            replace=self.may_replace,
+            to_stdout=self.is_stdout,
+            durable=self.is_durable,
+        )
+
+
+def find_destination(loaded: LoadedJob, config: Config, *, limit: int | None) -> Destination:
+    """Return where the job publishes.
+
+    Raises:
+        JobInvalid: An output path is a directory, or output and dead letters are one file.
+    """
+    job = loaded.job
+    assert job is not None
+    options = job.output
+    shown = options.path if isinstance(options, FileSinkOptions) else None
+    output = None if shown is None or shown == STDOUT else _resolve(loaded, "output.path", shown)
+    folder = config.state / "jobs" / job.name
+    if job.failures.dead_letter is not None:
+        dead = _resolve(loaded, "failures.dead_letter", job.failures.dead_letter)
+    else:
+        dead = _beside(output) if output is not None else folder / f"{job.name}.failed.jsonl"
+    if dead == output:
+        raise _fault(loaded, "failures.dead_letter", "must not be the output")
+    may_replace = isinstance(options, FileSinkOptions) and options.if_exists == "replace" and limit is None
+    return Destination(shown, output, dead, folder, may_replace, job.durability == "power")
+
+
+def is_to_skip(job: Job, destination: Destination, *, limit: int | None) -> bool:
+    """Return whether the output stands there already and the run is to be skipped for it.
+
+    Raises:
+        Refused: It stands there, and the run may neither replace it nor be skipped.
+    """
+    options, output = job.output, destination.output
+    if output is None or not isinstance(options, FileSinkOptions) or not output.exists():
+        return False
+    if options.if_exists == "fail":
+        raise Refused(f"{destination.shown} exists and `output.if_exists` is `fail`; move it away")
+    if options.if_exists == "replace" and limit is not None:
+        raise Refused(f"{destination.shown} exists and --limit never replaces an output; move it away")
+    return options.if_exists == "skip"
+
+
+def shorten(path: Path, root: Path) -> str:
+    """Return the path from the project root where it is below it."""
+    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+
+
+def _beside(output: Path) -> Path:
+    """Return `out/hubs.failed.jsonl` for `out/hubs.csv` and `out/hubs.csv.gz`."""
+    name = output.name.removesuffix(".gz")
+    return output.with_name(f"{name.removesuffix(Path(name).suffix)}.failed.jsonl")
+
+
+def _resolve(loaded: LoadedJob, key: str, name: str) -> Path:
+    path = (loaded.root / name).resolve()
+    if path.is_dir() or name.endswith("/"):
+        raise _fault(loaded, key, f"must be a file, and {name} is a directory")
+    return path
+
+
+def _fault(loaded: LoadedJob, key: str, message: str) -> JobInvalid:
+    span = loaded.document.value_span(tuple(key.split(".")))
+    problem = Problem(
+        code="bad-value", message=f"`{key}` {message}", file=str(loaded.path), path=key, **span._asdict()
+    )
+    return JobInvalid([problem])
