@@ -19,7 +19,7 @@ RUNNER = Path(__file__).parents[1] / "runner"
 
 GROUND = {"errors", "item", "outcome", "clock", "files", "units", "options", "sizing"}
 SIDES = {"task", "sources", "sinks", "policies", "ledger", "observers"}
-INSIDE = {"ground", "engine", "jobfile", "config", "review"} | SIDES
+INSIDE = {"ground", "engine", "jobfile", "config", "review", "destination"} | SIDES
 
 ALLOWED = {
     "ground": {"ground"},
@@ -28,10 +28,12 @@ ALLOWED = {
     "jobfile": {"ground", "sources", "sinks", "jobfile"},
     "config": {"ground", "jobfile"},
     "review": {"ground", "jobfile", "config", "sources", "task"},
+    "destination": {"ground", "jobfile", "config", "sinks", "ledger"},
+    "delivery": INSIDE | {"pipeline"},
     "testing": INSIDE,
-    "pipeline": INSIDE,
+    "pipeline": INSIDE | {"delivery"},
     "__init__": INSIDE | {"pipeline"},
-    "cli": INSIDE | {"pipeline", "cli", "__init__"},
+    "cli": INSIDE | {"pipeline", "delivery", "cli", "__init__"},
     "__main__": {"pipeline", "cli", "__init__"},
 }
 """For each room, the rooms that it may import from."""

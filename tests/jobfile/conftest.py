@@ -111,7 +111,7 @@ def read() -> Read:
             params=params or {},
             overrides=overrides,
             environ=environ or {},
-            now=NOW,
+            today=NOW.date(),
             strict_env=strict_env,
         )
 
