@@ -74,7 +74,9 @@ def execute(order: Order) -> ExitCode:
         path = order.log_file or config.state / "runs" / summary.run_id / "log.jsonl"
         log = RunLog(path, run_id=summary.run_id, job=summary.job, level=config.log_level)
         forget_old_runs(config.state / "runs")
-        kind = LiveProgress if _is_watched(order) else Progress
+        # Rows on the same terminal would stand in the live line, and it would erase them.
+        shows_rows = getattr(loaded.job and loaded.job.output, "path", None) == "-" and sys.stdout.isatty()
+        kind = LiveProgress if _is_watched(order) and not shows_rows else Progress
         progress = kind(summary, write=_voice(order), start=start)
         run = Run(
             loaded=loaded,
@@ -209,8 +211,9 @@ def _signals(run: Run, finished: Event) -> Iterator[None]:
         elif asked == 2:
             run.stop.request(name, grace=0.0)
             say(f"{name}: leaving")
-            Thread(target=_leave_soon, args=(finished, code), name="runner-leave", daemon=True).start()
+            Thread(target=_leave_soon, args=(run, finished, code), name="runner-leave", daemon=True).start()
         else:
+            run.progress.abandon()
             os._exit(code)
 
     numbers = (signal.SIGINT, signal.SIGTERM)
@@ -222,8 +225,9 @@ def _signals(run: Run, finished: Event) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _leave_soon(finished: Event, code: ExitCode) -> None:
+def _leave_soon(run: Run, finished: Event, code: ExitCode) -> None:
     if not finished.wait(LEAVE_SECONDS):
+        run.progress.abandon()
         os._exit(code)
 
 

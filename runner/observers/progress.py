@@ -7,8 +7,10 @@ knows it without reading: nothing is read twice for a progress line.
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from runner.outcome import RunSummary
@@ -19,6 +21,8 @@ LEAST_SECONDS = 2.0
 """Tenths of the total that come faster than this are not shown."""
 RATE_SECONDS = 10.0
 """The rate is that of so many last seconds."""
+LEAST_BAR_COLUMNS = 60
+"""Arbitrary: a narrower terminal has no room for a bar and for what went wrong."""
 STALL_SECONDS = 5.0
 """Without a new item for so long, the line says what it is waiting for."""
 
@@ -57,6 +61,9 @@ class Progress:
 
     def close(self) -> None:
         """End the display; called once, before the summary is shown."""
+
+    def abandon(self) -> None:
+        """Give the terminal back because the process ends at once; takes no lock."""
 
     def sample(self, now: float) -> None:
         """Remember the count of items for the rate."""
@@ -107,9 +114,8 @@ class LiveProgress(Progress):
         from rich.live import Live
 
         self._console = Console(stderr=True, highlight=False)
-        self._live: Any = Live(
-            console=self._console, auto_refresh=False, transient=True, redirect_stdout=False
-        )
+        # What a task prints goes through the display while it is live, or it would stand in the line.
+        self._live: Any = Live(console=self._console, auto_refresh=False, transient=True)
 
     def tick(self, now: float) -> None:
         """Draw the line."""
@@ -123,21 +129,27 @@ class LiveProgress(Progress):
         if self._live.is_started:
             self._live.stop()
 
+    def abandon(self) -> None:
+        """Show the cursor again and end the line."""
+        if self._live.is_started:
+            with suppress(OSError):
+                os.write(2, b"\x1b[?25h\r\x1b[2K")
+
     def _line(self, now: float) -> Any:
         from rich.text import Text
 
         line = Text(no_wrap=True, overflow="ellipsis")
-        if self.total:
+        if self.total and self._console.width >= LEAST_BAR_COLUMNS:
             line.append(
                 _bar(self._summary.items / self.total, min(20, self._console.width // 5)) + " ", "green"
             )
         room = self._console.width - 1
         for number, fact in enumerate(self.facts(now)):
-            text = fact if number == 0 else f" · {fact}"
-            if line.cell_len + len(text) > room and number:
+            separator = " · " if number else ""
+            if line.cell_len + len(separator) + len(fact) > room and number:
                 break
             style = "red" if fact.endswith(" failed") else "yellow" if fact.startswith("waiting") else ""
-            line.append(text, style)
+            line.append(separator).append(fact, style)
         return line
 
 
