@@ -8,6 +8,7 @@ from itertools import chain
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar, cast
 
+from runner.engine.attempt import message_of
 from runner.engine.threads import ThreadPool
 from runner.engine.window import Outcomes
 from runner.errors import TaskFailed
@@ -20,21 +21,38 @@ R = TypeVar("R")
 class _Raised(Iterator[Any]):
     """A result that is an exception; as an iterator it raises it, once."""
 
-    __slots__ = ("_error",)
+    __slots__ = ("_error", "_is_own")
 
-    def __init__(self, error: BaseException) -> None:
+    def __init__(self, error: BaseException, *, is_own: bool = True) -> None:
         self._error: BaseException | None = error
+        self._is_own = is_own  # the task's, not that of the input or of a signal handler
 
     def __next__(self) -> Any:
         error, self._error = self._error, None
         if error is None:
             raise StopIteration
         try:
-            if isinstance(error, Exception) and not isinstance(error, StopIteration | StopAsyncIteration):
+            is_plain = isinstance(error, Exception) and not isinstance(
+                error, StopIteration | StopAsyncIteration
+            )
+            if is_plain or not self._is_own:
                 raise error
-            raise TaskFailed(f"the task raised {type(error).__name__}: {error}") from error
+            raise TaskFailed(f"the task raised {type(error).__name__}: {message_of(error)}") from error
         finally:
             del error  # no cycle through this frame
+
+
+class _Rescue:
+    """Makes the results of items that failed. Held by the workers, so it must not hold the consumer."""
+
+    def __init__(self) -> None:
+        self.has_failed = False
+
+    def __call__(self, item: object, error: BaseException) -> _Raised:
+        self.has_failed = True
+        # The first frame is the worker's: it says nothing to the user, and would keep the chunk alive.
+        trace = error.__traceback__
+        return _Raised(error.with_traceback(trace.tb_next if trace is not None else None))
 
 
 class _Runs(Iterator[Iterator[Any]]):
@@ -43,21 +61,21 @@ class _Runs(Iterator[Iterator[Any]]):
     def __init__(self) -> None:
         self.outcomes: Outcomes[Any] | None = None
         self._left: list[list[Any]] = []
-        self._has_failed = False
+        self.rescue = _Rescue()
         self._queue: deque[list[Any] | _Raised] = deque()
-
-    def rescue(self, item: object, error: BaseException) -> _Raised:
-        """Make the result of an item that failed; called by the workers."""
-        self._has_failed = True
-        # The first frame is the worker's: it says nothing to the user, and would keep the chunk alive.
-        trace = error.__traceback__
-        return _Raised(error.with_traceback(trace.tb_next if trace is not None else None))
 
     def __next__(self) -> Iterator[Any]:
         if not self._queue:
             assert self.outcomes is not None
-            results = next(self.outcomes)
-            if not self._has_failed:
+            try:
+                results = next(self.outcomes)
+            except StopIteration:
+                raise
+            except BaseException as error:
+                # Raised by an iterator within the chain, which survives that; raised here it would end
+                # the chain, and a caller who goes on after a Ctrl-C would lose the rest without a word.
+                return _Raised(error, is_own=False)
+            if not self.rescue.has_failed:
                 return self._popping(results)
             self._cut(results)
         run = self._queue.popleft()

@@ -38,20 +38,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from itertools import compress, islice
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Thread, current_thread
 from types import TracebackType
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 from runner.clock import Clock, SystemClock
-from runner.errors import WorkerBroken
+from runner.errors import InputBroken, WorkerBroken
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 END = -1
-"""The reader has ended: `(END, number of items drawn, error of the input or None)`."""
+"""The reader has ended: `(END, number of items drawn or None, error of the input or None)`.
+
+The number is `None` when the reader was stopped before it saw the end of the input: then nobody knows how
+many items there are, and a run that has delivered all that were drawn is not complete.
+"""
 EXITED = -2
 """A worker has ended: `(EXITED, None, error or None)`; an error is a bug of the pool."""
+LONGEST_GRACE = 1e8
+"""Seconds, about three years: what the system's own waits can take, and longer than anybody means."""
 WAKE = -3
 """Look again: somebody asked to stop."""
 
@@ -111,6 +117,7 @@ class _Reader(Generic[T]):
         self._window_bytes = window_bytes
         self._weigh = weigh if window_bytes is not None else None
         self._drawn = 0
+        self._is_exhausted = False
         self._gate = [True] * chunksize
         self._clock = clock
         self.waited_seconds = 0.0
@@ -137,15 +144,17 @@ class _Reader(Generic[T]):
                 self._feed_chunks(iterator)
         except BaseException as raised:  # the input's own, KeyboardInterrupt included: it is told, not lost
             error = raised
-        close = getattr(iterator, "close", None)
-        if close is not None:
-            try:
+        try:
+            close = getattr(iterator, "close", None)
+            if callable(close):
                 close()
-            except BaseException as raised:
-                # After an early stop nobody waits for the input any more, and a first error says more.
-                error = error if error is not None or self.stopped else raised
+        except BaseException as raised:
+            # After an early stop nobody waits for the input any more, and a first error says more.
+            error = error if error is not None or self.stopped else raised
         self.ended_at = self._clock.monotonic()
-        self._done.put((END, self._drawn, error))
+        is_known = self._is_exhausted or error is not None
+        self._done.put((END, self._drawn if is_known else None, error))
+        del error  # the frame is in its traceback: no cycle
 
     def _wait(self) -> tuple[int, int]:
         """Return credits that came back; waits for them, and counts how long."""
@@ -155,11 +164,12 @@ class _Reader(Generic[T]):
         return credits
 
     def _feed_singles(self, iterator: Iterator[T]) -> None:
-        submit, weigh, limit = self._pool.submit, self._weigh, self._window_bytes or 0
+        submit, weigh = self._pool.submit, self._weigh
+        limit = self._window_bytes if weigh is not None and self._window_bytes is not None else 1
         sequence = credit = used = weight = 0
         try:
             while not self.stopped:
-                if credit == 0 or used > limit:
+                if credit == 0 or used >= limit:
                     items_back, bytes_back = self._wait()
                     credit += items_back
                     used -= bytes_back
@@ -171,25 +181,27 @@ class _Reader(Generic[T]):
                         used += weight
                     submit((sequence, item, weight))
                     sequence += 1
-                    if self.stopped or used > limit:
+                    item = None  # type: ignore[assignment]  # no reference while the input is waited for
+                    if self.stopped or used >= limit:
                         break
                 else:
                     if sequence - first < credit:
+                        self._is_exhausted = True
                         return
-                item = None  # type: ignore[assignment]  # no reference while waiting for credits
                 credit -= sequence - first
         finally:
             self._drawn = sequence
 
     def _feed_chunks(self, iterator: Iterator[T]) -> None:
-        submit, weigh, limit = self._pool.submit, self._weigh, self._window_bytes or 0
+        submit, weigh = self._pool.submit, self._weigh
+        limit = self._window_bytes if weigh is not None and self._window_bytes is not None else 1
         chunksize, gate = self._chunksize, self._gate
         sequence = credit = used = weight = 0
         chunk: list[T] = []
         try:
             while not self.stopped:
-                if credit == 0 or used > limit:
-                    if used > limit and chunk:
+                if credit == 0 or used >= limit:
+                    if used >= limit and chunk:
                         # Out of bytes: these may be all the bytes there are, so they cannot wait.
                         submit((sequence, chunk, weight))
                         sequence, chunk, weight = sequence + len(chunk), [], 0
@@ -199,18 +211,28 @@ class _Reader(Generic[T]):
                     continue
                 before = len(chunk)
                 wanted = min(chunksize - before, credit)
-                # A loop in C that `stop` can end from outside, by emptying the gate. What was drawn
-                # before an exception of the input stays in the chunk (as `list.extend` does it).
-                chunk.extend(islice(compress(iterator, iter(gate)), wanted))
+                is_full = False
+                if weigh is None:
+                    # A loop in C that `stop` can end from outside, by emptying the gate. What was drawn
+                    # before an exception of the input stays in the chunk (as `list.extend` does it).
+                    chunk.extend(islice(compress(iterator, iter(gate)), wanted))
+                else:
+                    for item in islice(iterator, wanted):
+                        chunk.append(item)
+                        size = weigh(item)
+                        item = None  # type: ignore[assignment]  # no reference while the input is waited for
+                        weight += size
+                        used += size
+                        is_full = used >= limit
+                        if is_full or self.stopped:
+                            break
                 drawn = len(chunk) - before
-                if weigh is not None:
-                    size = sum(map(weigh, chunk[before:]))
-                    weight += size
-                    used += size
                 if before + drawn == chunksize:
                     submit((sequence, chunk, weight))
                     sequence, chunk, weight = sequence + chunksize, [], 0
-                elif drawn < wanted:
+                elif drawn < wanted and not is_full:
+                    # Fewer than wanted: the input has ended, or `stop` has emptied the gate.
+                    self._is_exhausted = not self.stopped
                     return
                 credit -= drawn
         finally:
@@ -226,7 +248,7 @@ class Outcomes(Iterator[list[R]]):
     Attributes:
         delivered: Items whose results were yielded so far.
         complete: Whether the input ended without an error and every result was delivered.
-        abandoned: Workers still in user code when the grace was over. They are daemon threads.
+        abandoned: Threads (workers, the reader) still in user code when the grace was over. Daemons.
         waited_seconds: How long the consumer has waited for results.
     """
 
@@ -309,7 +331,7 @@ class Outcomes(Iterator[list[R]]):
         weight = 0
         expected = self.delivered
         while True:
-            while held and expected in held:
+            while held and len(out) < most and expected in held:
                 results, held_weight = held.pop(expected)
                 weight += held_weight
                 if is_single:
@@ -392,13 +414,17 @@ class Outcomes(Iterator[list[R]]):
         all_delivered = self.delivered == self._total
         self._reader.stop()
         self._pool.stop(drop=not all_delivered)
-        if all_delivered:
-            self._pool.join(self._clock.monotonic() + 60.0, self._clock)  # all idle: they only have to end
-        self.abandoned = self._pool.alive()
+        # Where all is delivered they are idle and only have to end; else they are beyond the grace.
+        self._join(60.0 if all_delivered else 0.0)
         error, self._error = self._error, None
         self.complete = all_delivered and error is None
-        if error is not None and (all_delivered or isinstance(error, WorkerBroken)):
-            raise error
+        try:
+            if isinstance(error, StopIteration):  # raised raw it would look like the end of the results
+                raise InputBroken("the input raised StopIteration") from error
+            if error is not None and (all_delivered or isinstance(error, WorkerBroken)):
+                raise error
+        finally:
+            del error  # no cycle through this frame
 
     def drain(self, *, grace: float | None = None) -> None:
         """Draw nothing more, drop what is queued, let running items finish; the rest is still delivered.
@@ -408,6 +434,7 @@ class Outcomes(Iterator[list[R]]):
         and again with a shorter grace.
         """
         if grace is not None:
+            grace = min(grace, LONGEST_GRACE)
             deadline = self._clock.monotonic() + grace
             self._deadline = deadline if self._deadline is None else min(deadline, self._deadline)
         self._reader.stop()
@@ -417,16 +444,32 @@ class Outcomes(Iterator[list[R]]):
     def close(self, *, grace: float = 1.0) -> int:
         """End the map early: drop what is queued, wait `grace` seconds for what runs.
 
-        Returns the number of workers left behind in user code (daemon threads). Closing again, or
+        Returns the number of threads left behind in user code (daemon threads). Closing again, or
         after the end, does nothing.
         """
+        grace = min(grace, LONGEST_GRACE)
         if not self._finished:
             self.drain(grace=grace)
             self._finished = True
             self._held.clear()
-            self._pool.join(self._clock.monotonic() + grace, self._clock)
-            self.abandoned = self._pool.alive()
+            self._join(grace)
         return self.abandoned
+
+    def _join(self, grace: float) -> None:
+        """Wait for the threads, `grace` seconds at most, and count those that are left in user code."""
+        # At least a moment: threads that are not in user code have been woken and are about to end.
+        deadline = self._clock.monotonic() + max(0.2, grace)
+        self._pool.join(deadline, self._clock)
+        reader = self._reader.thread
+        if reader is not current_thread():
+            reader.join(max(0.0, deadline - self._clock.monotonic()))
+        self.abandoned = self._pool.alive() + reader.is_alive()
+        self._pool.stop(drop=True)  # what the reader submitted while it was being stopped
+        try:
+            while True:
+                self._done.get_nowait()  # finished and never to be delivered: let go of it
+        except Empty:
+            self._done.put((WAKE, None, None))  # for a consumer in another thread that still waits
 
     def __enter__(self) -> Self:
         return self
