@@ -37,9 +37,12 @@ check: $(DEV_STAMP)  ## lint, formatting and types
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy -p runner -p jobs
 
-bench: $(BENCH_STAMP)  ## compare the engine with its peers, and measure memory (minutes)
+bench: $(BENCH_STAMP)  ## compare with the peers, measure waiting, start-up and memory (half an hour)
+	@$(BIN)/python benchmarks/startup.py
+	@$(BIN)/python benchmarks/waiting.py
 	@$(BIN)/python benchmarks/engine.py
-	@$(BIN)/python benchmarks/rss.py
+	@$(BIN)/python benchmarks/endtoend.py
+	@$(BIN)/python benchmarks/memory.py --quick
 
 clean:  ## remove .venv, caches, and what runs have left in out/ and .runner/
 	rm -rf $(VENV) build dist out .runner .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -54,6 +54,8 @@ class Delivery:
         self._failures_seen = count(checkpoint.failed + 1)
         self._failure_log = FailureLog(run.log)
         self._verdict = ""
+        self._is_torn = False  # between the first byte of a list of outcomes and the last
+        self._frozen = checkpoint
         self._broken_by: tuple[str, str] | None = None
         self._started_at = run.clock.monotonic()
         run.progress.total = total
@@ -90,7 +92,12 @@ class Delivery:
             self._write([self._encoder.prologue()])
 
     def take(self, outcomes: list[Outcome]) -> bool:
-        """Deliver; return whether to go on."""
+        """Deliver; return whether to go on.
+
+        What raises here leaves bytes without their items, or items without their bytes: then `freeze`
+        says what it said last, and a resumption cuts the rest off.
+        """
+        self._is_torn = True
         rows: list[bytes] = []
         taken = row_count = passed = 0
         settle, watermark = self._settle, None if self._is_ordered else self._watermark
@@ -122,6 +129,7 @@ class Delivery:
         summary.items += taken - passed
         summary.rows += row_count
         summary.succeeded = summary.items - summary.failed
+        self._is_torn = False
         return not self._verdict
 
     def note_times(self, outcomes: Outcomes[Outcome]) -> None:
@@ -153,13 +161,15 @@ class Delivery:
 
     def freeze(self) -> Checkpoint:
         """Return how far delivery has got. What it says has been written, though not yet synced."""
+        if self._is_torn:
+            return self._frozen
         summary = self._summary
         index, before = self._watermark.mark()
         position = self._checkpoint.position
         if before is not None:
             position = self._source.position_after(before)
         broken = 1 if self._broken_by is not None else 0  # seen, and not committed
-        return Checkpoint(
+        self._frozen = Checkpoint(
             index=index,
             position=position,
             done=() if self._is_ordered else self._watermark.ranges(),
@@ -173,6 +183,7 @@ class Delivery:
             ),
             encoder=self._encoder.state() if self._encoder is not None else {},
         )
+        return self._frozen
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         summary = self._summary

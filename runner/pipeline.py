@@ -7,7 +7,7 @@ before everything is done. An unfinished run of the same job is gone on with; on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -97,10 +97,11 @@ def run_job(run: Run) -> None:
         Broken: Input, output or workers broke; what was delivered before is committed.
     """
     source, destination = _open_source(run), find_destination(run.loaded, run.config, limit=run.limit)
-    if is_to_skip(run.job, destination, limit=run.limit):
+    publication = destination.publication(run.files)
+    # A run that died while it published may have put the output there itself: it is finished first.
+    if not publication.is_publishing() and is_to_skip(run.job, destination, limit=run.limit):
         return _skip(run, destination)
     run.summary.output = destination.shown
-    publication = destination.publication(run.files)
     publication.lock(run_id=run.summary.run_id)
     try:
         checkpoint = _begin(run, source, destination, publication)
@@ -141,10 +142,11 @@ def _deliver(
             return outcomes.complete
     finally:
         if is_kept:
-            committer.stop()
-            last = delivery.freeze()
-            publication.commit(last)
-            run.summary.is_kept = not last.is_empty
+            try:
+                committer.stop()
+                publication.commit(delivery.freeze())
+            finally:
+                run.summary.is_kept = publication.holds_work
 
 
 def _start_engine(run: Run, source: Source, delivery: Delivery, checkpoint: Checkpoint) -> Outcomes[Outcome]:
@@ -206,23 +208,22 @@ def _begin(run: Run, source: Source, destination: Destination, publication: Publ
             "--resume needs an input that can be read again and an output file; save standard input to a "
             "file first, and give the output a path"
         )
-    now = _manifest(run, source)
     unfinished = None if run.must_restart else publication.find()
-    if unfinished is not None and _is_to_be_resumed(run, unfinished, now):
+    if unfinished is not None and _is_to_be_resumed(run, unfinished, source):
         return _resume(run, publication, unfinished)
     if run.must_resume:
         raise Refused(f"there is no unfinished run of {run.job.name} to resume; run it without --resume")
-    publication.begin(replace(now, run_id=run.summary.run_id))
+    publication.begin(_manifest(run, source))
     return Checkpoint()
 
 
-def _is_to_be_resumed(run: Run, unfinished: Unfinished, now: Manifest) -> bool:
+def _is_to_be_resumed(run: Run, unfinished: Unfinished, source: Source) -> bool:
     before, checkpoint = unfinished.manifest, unfinished.checkpoint
-    if checkpoint.is_empty and checkpoint.state == "running":
-        return False  # nothing is lost by starting over
     if not before.is_repeatable:
         run.say("an unfinished run stands here whose input cannot be read again; this run starts over")
         return False
+    if checkpoint.is_empty and checkpoint.state == "running":
+        return False  # nothing is lost by starting over
     done = f"{checkpoint.items:,} items are committed"
     if not run.must_resume:
         if run.job.unfinished == "restart":
@@ -233,6 +234,7 @@ def _is_to_be_resumed(run: Run, unfinished: Unfinished, now: Manifest) -> bool:
                 f"an unfinished run stands here ({done}) and `unfinished` is `refuse`; "
                 "--resume goes on with it, --restart starts over"
             )
+    now = _manifest(run, source, sizes=before.input_sizes)
     found = differences(before, now, accept=run.accept, may_grow=_may_grow(run))
     if found:
         raise Refused(
@@ -257,7 +259,7 @@ def _resume(run: Run, publication: Publication, unfinished: Unfinished) -> Check
     return checkpoint
 
 
-def _manifest(run: Run, source: Source) -> Manifest:
+def _manifest(run: Run, source: Source, *, sizes: Mapping[str, int] | None = None) -> Manifest:
     code = {run.job.task.call: hash_code(run.task.function)}
     if isinstance(run.job.input, PythonOptions) and run.factory is not None:
         code[run.job.input.call] = hash_code(run.factory)
@@ -267,7 +269,7 @@ def _manifest(run: Run, source: Source) -> Manifest:
         date=run.date,
         fingerprint=fingerprint(run.job, limit=run.limit),
         code=code,
-        input=source.identity(),
+        input=source.identity(sizes),
         is_repeatable=_is_resumable(run, source),
     )
 
@@ -291,9 +293,7 @@ def _leave(run: Run, destination: Destination, publication: Publication) -> None
     summary = run.summary
     dead_letter = destination.dead_letter
     if not summary.is_published:
-        is_worth_keeping = summary.is_kept or publication.dead_size > 0
-        publication.abandon(keep=is_worth_keeping)
-        if not is_worth_keeping:
+        if not publication.abandon(keep=publication.dead_size > 0):
             return
         dead_letter = publication.staged_dead_letters
     summary.dead_letter = shorten(dead_letter, run.loaded.root)

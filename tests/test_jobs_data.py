@@ -185,12 +185,21 @@ def load(name: str) -> Any:
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in JOBS.glob("*.yaml")))
 def test_the_call_of_a_job_fits_its_task(name: str) -> None:
-    """`task.call` names a function that takes an item and the arguments under `with`; the input is there."""
+    """`call` names a function that takes an item and the arguments under `with`; the input is there."""
     job = load(name)
-    module, _, function = job["task"]["call"].rpartition(".")
-    task = getattr(importlib.import_module(module), function)
-    inspect.signature(task).bind({}, **job["task"]["with"])
-    assert (ROOT / job["input"]["path"]).is_file()
+    task = job["task"] if isinstance(job["task"], dict) else {"call": job["task"]}
+    inspect.signature(function(task["call"])).bind({}, **task.get("with", {}))
+    if job["input"]["type"] == "python":
+        inspect.signature(function(job["input"]["call"])).bind(**job["input"].get("with", {}))
+    else:
+        path = job["input"]["path"].replace("${params.files}", str(job.get("params", {}).get("files")))
+        assert list(ROOT.glob(path))
+
+
+def function(dotted: str) -> Any:
+    """Return what a dotted path names."""
+    module, _, name = dotted.rpartition(".")
+    return getattr(importlib.import_module(module), name)
 
 
 def test_config_example_holds_the_keys_of_the_operator() -> None:

@@ -151,9 +151,9 @@ def _pinned_date(order: Order, loaded: LoadedJob, config: Config) -> date | None
     try:
         folder = find_destination(loaded, config, limit=order.limit).publication(Files()).folder
         manifest = Manifest.from_bytes((folder / MANIFEST).read_bytes())
+        return date.fromisoformat(manifest.date) if manifest.job == loaded.job.name else None
     except (OSError, ValueError, JobInvalid):  # none there, or one that the run itself will tell of
         return None
-    return date.fromisoformat(manifest.date) if manifest.job == loaded.job.name else None
 
 
 class _Shown(Exception):

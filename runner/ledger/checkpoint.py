@@ -73,8 +73,11 @@ class Checkpoint:
         if not tab or b"%08x" % zlib.crc32(body) != check:
             raise ValueError("its checksum is wrong")
         values = json.loads(body)
-        if values.pop("format", None) != FORMAT:
-            raise ValueError("it was written by another version of runner")
-        values["done"] = tuple((first, past) for first, past in values["done"])
-        values["groups"] = tuple(values["groups"])
-        return Checkpoint(**values)
+        try:
+            if values.pop("format") != FORMAT:
+                raise ValueError("it was written by another version of runner")
+            values["done"] = tuple((first, past) for first, past in values["done"])
+            values["groups"] = tuple(values["groups"])
+            return Checkpoint(**values)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError("it is no checkpoint of this version of runner") from error

@@ -12,6 +12,7 @@ import fcntl
 import json
 import os
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 from runner.errors import Locked, OutputBroken
@@ -48,21 +49,27 @@ class Lock:
                 raise Locked(
                     f"another run works on {target}: {_holder(fd)}; try again when it is done"
                 ) from None
+            except OSError as error:  # a file system without locks
+                raise OutputBroken(describe(error, self.path, "lock"), path=self.path) from error
             finally:
                 if self._fd is None:
                     os.close(fd)
         holder = {"pid": os.getpid(), "host": socket.gethostname(), "run_id": run_id}
-        os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, json.dumps(holder).encode(), 0)
+        with suppress(OSError):  # information only: a full disk does not keep anybody out
+            os.ftruncate(self._fd, 0)
+            os.pwrite(self._fd, json.dumps(holder).encode(), 0)
 
     def release(self) -> None:
         """Remove the lock file and let go. Releasing again does nothing."""
         if self._fd is None:
             return
         # Removed before it is let go: whoever waits then holds a file without a name, and sees it.
-        self.path.unlink(missing_ok=True)
-        os.close(self._fd)
-        self._fd = None
+        # A file that cannot be removed locks nothing.
+        fd, self._fd = self._fd, None
+        with suppress(OSError):
+            self.path.unlink(missing_ok=True)
+        with suppress(OSError):
+            os.close(fd)
 
     def _is_current(self, fd: int) -> bool:
         try:

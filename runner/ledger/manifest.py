@@ -7,6 +7,7 @@ the environment.
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -36,20 +37,32 @@ class Manifest:
     input: Sequence[Mapping[str, Any]]
     is_repeatable: bool
 
+    @property
+    def input_sizes(self) -> dict[str, int]:
+        """Bytes of each input file when the run began."""
+        return {file["path"]: file["size"] for file in self.input if "size" in file}
+
     def to_bytes(self) -> bytes:
-        """Return the content of the file."""
-        return json.dumps({"format": FORMAT, **asdict(self)}, indent=1).encode() + b"\n"
+        """Return the content of the file: JSON, with a checksum over all its other values."""
+        values = {"format": FORMAT, **asdict(self)}
+        return json.dumps({**values, "check": _check(values)}, indent=1).encode() + b"\n"
 
     @staticmethod
     def from_bytes(data: bytes) -> Manifest:
         """Read the content of the file; raise ValueError with a sentence where it cannot be trusted."""
         try:
             values = json.loads(data)
+            if values.pop("check") != _check(values):
+                raise ValueError("its manifest is damaged")
             if values.pop("format") != FORMAT:
                 raise ValueError("it was written by another version of runner")
             return Manifest(**values)
         except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError("it is damaged") from error
+            raise ValueError("its manifest is damaged") from error
+
+
+def _check(values: Mapping[str, Any]) -> str:
+    return f"{zlib.crc32(json.dumps(values).encode()):08x}"
 
 
 def differences(before: Manifest, now: Manifest, *, accept: frozenset[str], may_grow: bool) -> list[str]:
@@ -86,12 +99,12 @@ def _input_differences(
     found += [f"the input file {path} is new" for path in new if path not in old]
     for path in old.keys() & new.keys():
         was, is_now = old[path], new[path]
-        if was.get("head") != is_now.get("head"):
+        if is_now.get("size", 0) < was.get("size", 0):
+            found.append(f"the input file {path} shrank from {was['size']:,} to {is_now['size']:,} bytes")
+        elif was.get("head") != is_now.get("head"):
             found.append(f"the input file {path} has another content")
         elif was.get("size") != is_now.get("size"):
-            if is_now["size"] < was["size"]:
-                found.append(f"the input file {path} shrank from {was['size']:,} to {is_now['size']:,} bytes")
-            elif not may_grow:
+            if not may_grow:
                 found.append(
                     f"the input file {path} grew from {was['size']:,} to {is_now['size']:,} bytes "
                     "(`input.append: allow` goes on with it)"

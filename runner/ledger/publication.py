@@ -30,7 +30,7 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
@@ -79,6 +79,9 @@ class Publication:
         replace: Whether a file at `output` may be replaced at the end.
         to_stdout: Whether rows go to standard output, at once and without a way back.
         durable: Whether what is committed must survive a power loss, not only a kill.
+
+    Attributes:
+        holds_work: Whether a checkpoint stands here that says of any item that it is done.
     """
 
     def __init__(
@@ -97,6 +100,8 @@ class Publication:
         self._to_stdout = to_stdout
         self._durable = durable
         self._stdout_size = 0
+        self._is_mine = False  # whether this process made what is staged, so that it may remove it
+        self.holds_work = False
         anchor = output if output is not None else folder / "run"
         self.folder = anchor.parent / f".{anchor.name}.run"
         self._lock = Lock(anchor.parent / f".{anchor.name}.lock")
@@ -134,6 +139,14 @@ class Publication:
                 self._files.make_folders(folder, durable=self._durable)
         self._lock.acquire(run_id=run_id, target=self._target)
 
+    def is_publishing(self) -> bool:
+        """Return whether a run stands here that has done all its items and died before its end."""
+        try:
+            found = self.find()
+        except (Refused, OutputBroken):
+            return False
+        return found is not None and found.checkpoint.state == "complete"
+
     def find(self) -> Unfinished | None:
         """Return the unfinished run that stands here; `None` where there is none that committed anything.
 
@@ -160,10 +173,14 @@ class Publication:
 
         Raises OutputBroken.
         """
-        for folder in self._folders():
-            if self._is_work_folder(folder):
+        stands = [self._is_work_folder(folder) for folder in self._folders()]
+        self._is_mine = True
+        for folder, is_there in zip(self._folders(), stands, strict=True):
+            if is_there:
                 self._clear(folder)
             with self._doing("create the work folder", folder):
+                if is_there:
+                    self._sync_folder(folder)  # the old checkpoint must not come back over new files
                 if not folder.is_dir():
                     self._files.make_private_folder(folder)
                     self._sync_folder(folder.parent)
@@ -184,6 +201,7 @@ class Publication:
             Refused: A file was changed or has lost committed bytes.
             OutputBroken: A file cannot be opened or cut.
         """
+        self.holds_work = True
         for staged, size, tail in self._committed(checkpoint):
             with self._doing("open", staged.staged):
                 try:
@@ -194,6 +212,8 @@ class Publication:
                     raise Refused(self._damaged(staged, "is shorter than what was committed"))
                 if self._tail(staged.fd, size) != tail:
                     raise Refused(self._damaged(staged, "was changed"))
+        for staged, size, _ in self._committed(checkpoint):  # only now: a refusal changes nothing
+            with self._doing("cut", staged.staged):
                 self._files.truncate(staged.fd, size)
                 staged.size = size
 
@@ -224,6 +244,7 @@ class Publication:
                 tails[staged is self._dead] = self._tail(staged.fd, size)
         complete = replace(checkpoint, dead_tail=tails[True], output_tail=tails.get(False, ""))
         self._put(CHECKPOINT, complete.to_bytes())
+        self.holds_work = not complete.is_empty or complete.state == "complete"
 
     def publish(self, checkpoint: Checkpoint) -> None:
         """Commit that everything is done (F1), and show it (F2 to F7). Lets go of the lock.
@@ -242,6 +263,8 @@ class Publication:
 
         Raises as `publish` does.
         """
+        self.holds_work = True
+        ready: list[tuple[Path, _Staged]] = []
         for staged, size, tail in self._committed(checkpoint):
             is_packed = staged is self._output and staged.final.suffix == ".gz"
             if staged.fd < 0 and not staged.staged.exists():
@@ -254,29 +277,41 @@ class Publication:
                         staged.fd = self._files.reopen(staged.staged)
                     self._files.share(staged.fd)
                     self._sync(staged.fd)
-            with self._doing("sync the folder", shown.parent):
-                self._sync_folder(shown.parent)
+            ready.append((shown, staged))
+        # All of them before the first rename: the checkpoint need not lie in the folder of what is shown.
+        for folder in self._folders():
+            with self._doing("sync the folder", folder):
+                self._sync_folder(folder)
+        for shown, staged in ready:
             with self._doing("put the finished file in place at", staged.final):
                 self._show(shown, staged)
         for folder in dict.fromkeys(staged.final.parent for staged in self._staged()):
             with self._doing("sync the folder", folder):
                 self._sync_folder(folder)
-        self._close()
-        for folder in reversed(self._folders()):
-            self._clear(folder)
-            with self._doing("remove", folder):
-                self._files.remove_folder(folder)
-        self._lock.release()
+        self._leave(remove=True)
 
-    def abandon(self, *, keep: bool = True) -> None:
-        """Close what is open and let go of the lock; `keep` what is staged, or remove it."""
-        self._close()
-        if not keep:
-            for folder in self._folders():
-                if folder.is_dir():
-                    self._clear(folder)
+    def abandon(self, *, keep: bool = True) -> bool:
+        """Close what is open and let go of the lock; return whether what is staged is kept.
+
+        Without `keep` it is all the same where an earlier process made it, or a checkpoint says that any
+        item is done. Never raises: what ended the run is to be told.
+        """
+        is_kept = keep or not self._is_mine or self.holds_work
+        self._leave(remove=not is_kept)
+        return is_kept
+
+    def _leave(self, *, remove: bool) -> None:
+        """Close, remove what is staged, let go of the lock; what cannot be removed does no harm."""
+        for step in [self._close, *([self._remove] if remove else []), self._lock.release]:
+            with suppress(OutputBroken):
+                step()
+
+    def _remove(self) -> None:
+        for folder in reversed(self._folders()):
+            if folder.is_dir():
+                self._clear(folder)
+                with self._doing("remove", folder):
                     self._files.remove_folder(folder)
-        self._lock.release()
 
     def _staged(self) -> list[_Staged]:
         return [self._dead] if self._output is None else [self._dead, self._output]
@@ -354,8 +389,9 @@ class Publication:
     def _close(self) -> None:
         for staged in self._staged():
             if staged.fd >= 0:
-                self._files.close(staged.fd)
-                staged.fd = -1
+                fd, staged.fd = staged.fd, -1
+                with self._doing("close", staged.staged):
+                    self._files.close(fd)
 
     def _expect_shown(self, staged: _Staged, size: int, tail: str) -> None:
         """An earlier process renamed this file: what stands at its final path must be it."""

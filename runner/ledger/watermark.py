@@ -23,6 +23,9 @@ class Watermark:
     def __init__(self, index: int = 0, done: Iterable[tuple[int, int]] = ()) -> None:
         self._gaps: set[int] = set()
         self._frontier = index  # nothing from here on is done
+        # The last mark whose place was known. An item that was done by an earlier process is known to be
+        # done before it has been passed over, and only then where it ends.
+        self._marked: tuple[int, Item | None] = (index, None)
         # For an item that is not done, the one before it, which is: where it ends, the other begins.
         self._before: dict[int, Item] = {}
         for first, past in done:
@@ -54,17 +57,20 @@ class Watermark:
         self._before = {self._frontier: item}
 
     def mark(self) -> tuple[int, Item | None]:
-        """Return the first item that is not done, and the item before it.
+        """Return an item before which all is done, and the item before it: where that one ends, it begins.
 
-        `None`: no item before it was seen by this process.
+        It is the first item that is not done, or an earlier one as long as it is not known where that
+        begins. `None`: it is still `index`, where this process began.
         """
         index = min(self._gaps) if self._gaps else self._frontier
-        return index, self._before.get(index)
+        before = self._before.get(index)
+        if before is not None:
+            self._marked = (index, before)
+        return self._marked
 
     def ranges(self) -> tuple[tuple[int, int], ...]:
-        """Return the ranges that are done beyond the mark."""
+        """Return the ranges that are done from the mark on."""
         gaps = sorted(self._gaps)
-        if not gaps:
-            return ()
-        ends = [*gaps[1:], self._frontier]
-        return tuple((gap + 1, end) for gap, end in zip(gaps, ends, strict=True) if gap + 1 < end)
+        starts = [self.mark()[0], *(gap + 1 for gap in gaps)]
+        ends = [*gaps, self._frontier]
+        return tuple((start, end) for start, end in zip(starts, ends, strict=True) if start < end)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -40,10 +40,12 @@ class Source(Protocol):
         """Whether the same items can be read again: standard input cannot."""
         ...
 
-    def identity(self) -> list[dict[str, Any]]:
+    def identity(self, sizes: Mapping[str, int] | None = None) -> list[dict[str, Any]]:
         """Return what shows that the input is the same: per file `{path, size, mtime_ns, head}`.
 
-        `head` is a hash of the first 64 KiB. Empty where the options say everything.
+        `head` is a hash of the first 64 KiB, of a file in `sizes` at most of so many bytes: as many as
+        it had when a run began, so that one that has grown since can be known again. Empty where the
+        options say everything.
         """
         ...
 

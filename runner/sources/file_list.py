@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
@@ -66,12 +66,10 @@ class FilesSource:
         """Always, as long as the same files are found."""
         return True
 
-    def identity(self) -> list[dict[str, Any]]:
+    def identity(self, sizes: Mapping[str, int] | None = None) -> list[dict[str, Any]]:
         """Return the names, as one hash: what is in the files is the task's affair."""
         names = "\0".join(self.names).encode("utf-8", "surrogateescape")
-        return [
-            {"path": "files", "size": len(self.names), "head": blake2b(names, digest_size=12).hexdigest()}
-        ]
+        return [{"path": "files", "head": blake2b(names, digest_size=12).hexdigest()}]
 
     def position_after(self, item: Item) -> Position:
         """Return nothing: the index says it all."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import count, islice, repeat
 from pathlib import Path
 from typing import Any, Literal
@@ -44,7 +44,7 @@ class InlineSource:
         """Always."""
         return True
 
-    def identity(self) -> list[dict[str, Any]]:
+    def identity(self, sizes: Mapping[str, int] | None = None) -> list[dict[str, Any]]:
         """Return nothing: the job file says it all."""
         return []
 

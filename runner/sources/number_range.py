@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import count, repeat
 from pathlib import Path
 from typing import Any, Literal
@@ -55,7 +55,7 @@ class RangeSource:
         """Always."""
         return True
 
-    def identity(self) -> list[dict[str, Any]]:
+    def identity(self, sizes: Mapping[str, int] | None = None) -> list[dict[str, Any]]:
         """Return nothing: the job file says it all."""
         return []
 

@@ -6,7 +6,7 @@ imported is bound before the source is opened.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -65,7 +65,7 @@ class PythonSource:
         """Yes: whether the items are the same again is checked while they are passed over."""
         return True
 
-    def identity(self) -> list[dict[str, Any]]:
+    def identity(self, sizes: Mapping[str, int] | None = None) -> list[dict[str, Any]]:
         """Return nothing: the items themselves are compared."""
         return []
 

@@ -12,7 +12,7 @@ Python loop with `find` per line (a third slower), and `bytes.splitlines` (split
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import accumulate, count, repeat
@@ -143,9 +143,9 @@ class RecordSource:
         """Whether every stream is a file."""
         return all(stream.path is not None for stream in self.streams)
 
-    def identity(self) -> list[dict[str, Any]]:
+    def identity(self, sizes: Mapping[str, int] | None = None) -> list[dict[str, Any]]:
         """Return what shows that each file is the same."""
-        return [stream.identity() for stream in self.streams]
+        return [stream.identity((sizes or {}).get(stream.name)) for stream in self.streams]
 
     def position_after(self, item: Item) -> Position:
         """Return `{file, offset, line}`: the number of the file, and where the next record begins in it."""

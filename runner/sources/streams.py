@@ -79,18 +79,19 @@ class Stream:
             return self._raw_blocks(block_bytes, start)
         return _from(start, self._decompressed(self._raw_blocks(block_bytes), block_bytes, suffix))
 
-    def identity(self) -> dict[str, Any]:
-        """Return `{path, size, mtime_ns, head}` of the file as it is now.
+    def identity(self, size: int | None = None) -> dict[str, Any]:
+        """Return `{path, size, mtime_ns, head}` of the file as it is now; `head` of `size` bytes at most.
 
         Raises:
             InputBroken: It cannot be read.
         """
         if self.path is None:
             return {"path": self.name}
+        head_bytes = HEAD_BYTES if size is None else min(HEAD_BYTES, size)
         try:
             with io.FileIO(self.path) as file:
                 found = os.fstat(file.fileno())
-                head = hashlib.blake2b(file.read(HEAD_BYTES), digest_size=12).hexdigest()
+                head = hashlib.blake2b(file.read(head_bytes), digest_size=12).hexdigest()
         except OSError as error:
             raise InputBroken(
                 f"{_called(self.name)} cannot be read: {_reason(error)}", path=self.path

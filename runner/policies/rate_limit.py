@@ -1,0 +1,32 @@
+"""How many attempts may start in a time, over the whole pool.
+
+The generic cell rate algorithm (GCRA, ITU-T I.371) in its virtual-scheduling form: one number, the
+theoretical arrival time of the next attempt, says when each may start. In any window of w seconds at
+most `burst + rate x w` attempts start; with a burst of 1 they are evenly spaced.
+"""
+
+from __future__ import annotations
+
+from threading import Lock
+
+
+class RateLimit:
+    """Gives each attempt its time. May be called from many threads at once.
+
+    Args:
+        rate: Attempts per second, above 0.
+        burst: Attempts that may start at once after a pause, at least 1.
+    """
+
+    def __init__(self, rate: float, burst: int = 1) -> None:
+        self._interval = 1.0 / rate
+        self._slack = (burst - 1) * self._interval
+        self._next = float("-inf")
+        self._lock = Lock()
+
+    def reserve(self, now: float) -> float:
+        """Take the next place; return the seconds to wait for it from `now` (monotonic), 0 for none."""
+        with self._lock:
+            arrival = max(self._next, now)
+            self._next = arrival + self._interval
+        return max(0.0, arrival - self._slack - now)

@@ -1,0 +1,114 @@
+"""Inputs that are missing, unreadable or damaged: exit 4 for the input, a dead letter for a record."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+
+import pytest
+
+
+def test_a_missing_input_is_named_with_the_nearest_file(project):
+    """Exit 4, before anything runs; what stood at the output stands."""
+    project.write("data.jsonl", "1\n")
+    project.write("out.jsonl", "old\n")
+    project.job(input={"type": "jsonl", "path": "dta.jsonl"})
+    done = project.run()
+    assert done.code == 4
+    assert "input file dta.jsonl does not exist" in done.err
+    assert "did you mean data.jsonl?" in done.err
+    assert "Traceback" not in done.err
+    assert project.read("out.jsonl") == "old\n"
+    assert not project.has(".out.jsonl.run")
+
+
+def test_a_folder_as_input_says_how_to_read_its_files(project):
+    """Exit 4, and the pattern to write instead."""
+    (project.root / "data").mkdir()
+    project.job(input={"type": "jsonl", "path": "data"})
+    done = project.run()
+    assert done.code == 4
+    assert "data/*" in done.err
+
+
+def test_an_input_without_the_right_to_read_it_is_named(project):
+    """Exit 4, and the reason of the system."""
+    project.write("data.jsonl", "1\n").chmod(0)
+    project.job(input={"type": "jsonl", "path": "data.jsonl"})
+    done = project.run(is_bound=True)
+    assert done.code == 4
+    assert "data.jsonl cannot be read: Permission denied" in done.err
+    assert not project.has("out.jsonl")
+
+
+def test_an_input_that_breaks_midway_publishes_nothing(project):
+    """A compressed file that is cut short is exit 4, after what could be read has been run."""
+    packed = gzip.compress("".join(f"{n}\n" for n in range(5000)).encode(), mtime=0)
+    project.write("data.jsonl.gz", packed[:-12])
+    project.write("out.jsonl", "old\n")
+    project.job(input={"type": "jsonl", "path": "data.jsonl.gz"})
+    done = project.run("--json")
+    assert done.code == 4
+    assert "data.jsonl.gz" in done.report["message"]
+    assert done.report["status"] == "broken"
+    assert done.report["items"] > 0
+    assert project.read("out.jsonl") == "old\n"
+
+
+def test_malformed_records_fail_alone_at_their_place(project):
+    """Each dead letter names file, line and byte offset; the records around it are run."""
+    head = b'{"a": 1}\n'
+    bad = b'{"a": \n'
+    undecodable = b'{"a": "\xff"}\n'
+    project.write("data.jsonl", head + bad + undecodable + b'{"a": 4}\n')
+    project.job(input={"type": "jsonl", "path": "data.jsonl"}, failures={"tolerate": 2})
+    done = project.run()
+    assert done.code == 0
+    assert project.lines("out.jsonl") == [{"a": 1}, {"a": 4}]
+    first, second = project.lines("out.failed.jsonl")
+    assert first["where"] == {"file": "data.jsonl", "line": 2, "offset": len(head)}
+    assert first["raw"] == '{"a": '
+    assert first["error"]["stage"] == "decode"
+    assert first["index"] == 1
+    assert second["where"] == {"file": "data.jsonl", "line": 3, "offset": len(head + bad)}
+    assert base64.b64decode(second["raw_base64"]) == undecodable.rstrip()
+    assert "data.jsonl:2" in done.err
+
+
+def test_a_row_of_csv_with_too_few_fields_fails_alone(project):
+    """The failed row is located, and its neighbours keep their columns."""
+    project.write("data.csv", "a,b\n1,2\n3\n4,5\n")
+    project.job(input={"type": "csv", "path": "data.csv"}, failures={"tolerate": 1})
+    assert project.run().code == 0
+    assert [row["b"] for row in project.lines("out.jsonl")] == ["2", "5"]
+    (failed,) = project.lines("out.failed.jsonl")
+    assert failed["where"] == {"file": "data.csv", "line": 3, "offset": 8}
+
+
+def test_a_record_longer_than_allowed_fails_alone(project):
+    """A record above `max_record_bytes` is a dead letter with its beginning, and the reading goes on."""
+    project.write("data.jsonl", '"' + "x" * 5000 + '"\n1\n')
+    project.job(
+        input={"type": "jsonl", "path": "data.jsonl", "max_record_bytes": "1KiB"}, failures={"tolerate": 1}
+    )
+    assert project.run().code == 0
+    assert project.lines("out.jsonl") == [1]
+    (failed,) = project.lines("out.failed.jsonl")
+    assert failed["error"]["stage"] == "read"
+    assert failed["raw"].startswith('"xxx')
+
+
+def test_a_file_whose_name_is_no_utf8_is_run_like_any_other(project):
+    """Linux file names are bytes: the failures of such a file are logged and set aside, too."""
+    (project.root / "data").mkdir()
+    try:
+        with open(bytes(project.root / "data") + b"/\xff.jsonl", "wb") as file:  # noqa: PTH123
+            file.write(b"1\n{\n")
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names only")
+    project.job(input={"type": "jsonl", "path": "data/*.jsonl"}, failures={"tolerate": 1})
+    done = project.run()
+    assert done.code == 0, done.err
+    assert project.lines("out.jsonl") == [1]
+    (failed,) = project.lines("out.failed.jsonl")
+    assert failed["where"]["line"] == 2

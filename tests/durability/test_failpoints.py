@@ -1,0 +1,130 @@
+"""Killed before each file operation in turn, and again during the recovery: the same bytes."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import Any
+
+import pytest
+
+from tests.durability.conftest import KILLED, Lab
+
+MOST_STEPS = 400
+"""Arbitrary: the jobs here have fewer."""
+
+JOBS: dict[str, dict[str, Any]] = {
+    "jsonl": {},
+    "gz-and-dead-letters-elsewhere": {
+        "output": {"type": "csv", "path": "out/rows.csv.gz"},
+        "failures": {"tolerate": "all", "dead_letter": "dead/letters.jsonl"},
+    },
+    "unordered": {"pool": {"size": 3, "ordered": False, "window": 6}},
+    "never-replaced": {"output": {"type": "jsonl", "path": "out/rows.jsonl", "if_exists": "fail"}},
+}
+EVERY_STEP = {
+    "make_folders out",
+    "make_private_folder .rows.jsonl.run",
+    "create manifest.tmp",
+    "append manifest.tmp",
+    "sync manifest.tmp",
+    "rename manifest.tmp",
+    "create dead",
+    "create out",
+    "append out",
+    "append dead",
+    "sync dead",
+    "sync out",
+    "create ck.tmp",
+    "append ck.tmp",
+    "sync ck.tmp",
+    "rename ck.tmp",
+    "sync_folder .rows.jsonl.run",
+    "rename dead",
+    "rename out",
+    "sync_folder out",
+    "remove ck",
+    "remove_folder .rows.jsonl.run",
+}
+"""The numbered steps of the protocol, as the disk sees them."""
+
+
+def _prepare(lab: Lab, name: str) -> tuple[Any, Any]:
+    """Write the job, run it undisturbed, clear up, return what it published."""
+    lab.job(**{"input": {"type": "range", "stop": 12}, "pool": {"size": 1}, **JOBS[name]})
+    ended = lab.run()
+    assert ended.code == 0, ended.err
+    reference = lab.published()
+    _clear(lab)
+    return reference
+
+
+def _clear(lab: Lab) -> None:
+    for path in (lab.output, lab.dead_letter):
+        path.unlink(missing_ok=True)
+
+
+def _die_at(lab: Lab, step: int) -> tuple[bool, str]:
+    """Run with a disk that kills before `step`; return whether it did, and before which operation."""
+    notes = lab.root / "notes"
+    notes.unlink(missing_ok=True)
+    ended = lab.run(disk={"kind": "killing", "at": step, "notes": str(notes)}, environ={"PAUSE": "0.002"})
+    is_there = ended.code == 3 and "`output.if_exists` is `fail`" in ended.err  # complete before it died
+    assert ended.code in (0, KILLED) or is_there, ended.err
+    text = notes.read_text()
+    return ended.code == KILLED, json.loads(text)["died_before"] if text else ""
+
+
+def _recover(lab: Lab, reference: tuple[Any, Any], what: str) -> None:
+    if lab.published() != reference or lab.work.exists():
+        ended = lab.run()
+        assert ended.code == 0, f"{what}: {ended.err}"
+    assert lab.published() == reference, what
+    (lab.output.parent / f".{lab.output.name}.lock").unlink(missing_ok=True)  # of one killed at its very end
+    assert not lab.leftovers(), what
+    _clear(lab)
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_a_run_killed_before_any_operation_is_gone_on_with(lab: Lab, name: str) -> None:
+    """Every step from the first folder to the last removal; the final path is never torn."""
+    reference = _prepare(lab, name)
+    met, spared = set(), 0
+    for step in range(1, MOST_STEPS):
+        was_killed, operation = _die_at(lab, step)
+        output, dead = lab.published()
+        assert output in (None, reference[0]), operation
+        assert dead in (None, reference[1]), operation
+        met.add(operation)
+        _recover(lab, reference, f"{step}: {operation}")
+        spared += not was_killed  # commits are timed, so one run has a few steps more than another
+        if spared == 4:
+            break
+    else:
+        pytest.fail("the job has more steps than this test expects")
+    if name == "jsonl":
+        assert met >= EVERY_STEP
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_a_run_killed_again_while_it_recovers_is_gone_on_with(lab: Lab, name: str) -> None:
+    """Pairs, and triples, of moments, drawn at random."""
+    reference = _prepare(lab, name)
+    chance = random.Random(name)
+    for _ in range(12):
+        deaths = [_die_at(lab, chance.randint(8, 110)), _die_at(lab, chance.randint(1, 25))]
+        if chance.random() < 0.4:
+            deaths.append(_die_at(lab, chance.randint(1, 12)))
+        _recover(lab, reference, str(deaths))
+
+
+def test_a_run_killed_around_the_steps_of_its_lock_is_gone_on_with(lab: Lab) -> None:
+    """While it takes the lock, writes its name into it, removes it and lets go."""
+    reference = _prepare(lab, "jsonl")
+    for step in range(1, 40):
+        ended = lab.run(lock_step=step)
+        _recover(lab, reference, f"lock step {step}")
+        if ended.code == 0:
+            assert step > 6
+            return
+    pytest.fail("the lock has more steps than this test expects")

@@ -1,0 +1,504 @@
+"""What may have changed since a run was killed, what may not, and what is said then."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.durability.conftest import KILLED, Ended, Lab
+
+ITEMS = 60
+ROWS = "".join(json.dumps({"n": number}) + "\n" for number in range(ITEMS))
+
+
+def _start(lab: Lab, **keys: Any) -> tuple[Any, Any]:
+    """Run the job undisturbed, then kill it in the middle; return what the first run published."""
+    lab.write("in.jsonl", ROWS)
+    lab.job(**{"input": {"type": "jsonl", "path": "in.jsonl"}, **keys})
+    ended = lab.run()
+    assert ended.code == 0, ended.err
+    reference = lab.published()
+    for path in (lab.output, lab.dead_letter):
+        path.unlink()
+    _kill_in_the_middle(lab)
+    return reference
+
+
+def _kill_in_the_middle(lab: Lab, *flags: str) -> None:
+    """Run, and kill when so many calls of the task were made and something is committed."""
+    calls = lab.root / "calls"
+    for lines in (12, 24, 36, 48):
+        calls.unlink(missing_ok=True)
+        ended = lab.run(
+            *flags, kill_when=(str(calls), lines), environ={"PAUSE": "0.015", "CALLS": str(calls)}
+        )
+        assert ended.code == KILLED, ended.err
+        if committed(lab)["items"] >= 3:
+            return
+    pytest.fail("nothing was committed before the kill")
+
+
+def committed(lab: Lab) -> dict[str, Any]:
+    """Return the values of the checkpoint."""
+    try:
+        data = (lab.work / "ck").read_bytes()
+    except FileNotFoundError:
+        return {"items": 0}
+    values = json.loads(data.rpartition(b"\t")[0])
+    assert isinstance(values, dict)
+    return values
+
+
+def _seal(values: object) -> bytes:
+    body = json.dumps(values).encode()
+    return b"%b\t%08x\n" % (body, zlib.crc32(body))
+
+
+def _assert_goes_on(lab: Lab, reference: tuple[Any, Any], *flags: str) -> Ended:
+    ended = lab.run("--json", *flags)
+    assert ended.code == 0, ended.err
+    assert ended.report["resumed_from"] is not None
+    assert lab.published() == reference
+    assert not lab.leftovers()
+    return ended
+
+
+def _assert_refused(lab: Lab, phrase: str, *flags: str) -> None:
+    """The run is refused for this reason, and what stands there is as it was."""
+    before = {path.name: path.read_bytes() for path in lab.work.iterdir()}
+    ended = lab.run(*flags)
+    assert ended.code == 3, f"{ended.code}: {ended.err}"
+    assert phrase in ended.err
+    assert "Traceback" not in ended.err
+    assert lab.work.is_dir(), "the refusal removed the unfinished run"
+    assert {path.name: path.read_bytes() for path in lab.work.iterdir()} == before
+    assert not lab.output.exists()
+
+
+FREE: dict[str, dict[str, Any]] = {
+    "pool.size": {"pool": {"size": 7}},
+    "pool.chunksize": {"pool": {"size": 2, "chunksize": 5}},
+    "pool.window": {"pool": {"size": 2, "window": 9}},
+    "pool.window_bytes": {"pool": {"size": 2, "window_bytes": "1MiB"}},
+    "failures.tolerate": {"failures": {"tolerate": 40}},
+    "description": {"description": "another"},
+    "owner": {"owner": "another"},
+    "labels": {"labels": {"a": "b"}},
+    "commit": {"commit": {"every": "2s", "bytes": "1MiB"}},
+    "durability": {"durability": "process"},
+    "unfinished": {"unfinished": "resume"},
+    "timezone": {"timezone": "Europe/Berlin"},
+    "output.if_exists": {"output": {"type": "jsonl", "path": "out/rows.jsonl", "if_exists": "fail"}},
+    "input.append": {"input": {"type": "jsonl", "path": "in.jsonl", "append": "allow"}},
+}
+
+
+@pytest.mark.parametrize("key", FREE)
+def test_a_run_goes_on_with_another_value_of_a_free_key(lab: Lab, key: str) -> None:
+    """The output is that of the undisturbed run."""
+    reference = _start(lab)
+    lab.job(**FREE[key])
+    _assert_goes_on(lab, reference)
+
+
+FORBIDDEN: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
+    "input.path": ({"input": {"type": "jsonl", "path": "other.jsonl"}}, ()),
+    "input.type": ({"input": {"type": "text", "path": "in.jsonl"}}, ()),
+    "input.max_record_bytes": (
+        {"input": {"type": "jsonl", "path": "in.jsonl", "max_record_bytes": "1KiB"}},
+        (),
+    ),
+    "task.with": ({"task": {"call": "tasks.work_with", "with": {"factor": 3}}}, ()),
+    "task.call": ({"task": "tasks.other"}, ()),
+    "params.a": ({"params": {"a": 2}}, ()),
+    "params.a by flag": ({}, ("-p", "a=5")),
+    "pool.ordered": ({"pool": {"size": 2, "ordered": False}}, ()),
+    "failures.dead_letter": ({"failures": {"tolerate": "all", "dead_letter": "x/dead.jsonl"}}, ()),
+    "--limit": ({}, ("--limit", "50")),
+}
+
+
+@pytest.mark.parametrize("key", FORBIDDEN)
+def test_a_run_with_another_value_of_a_bound_key_is_refused_by_its_name(lab: Lab, key: str) -> None:
+    """Exit code 3, the key is named, nothing is touched, and undone, the run goes on."""
+    more = """
+def other(item):
+    return work(item)
+
+def work_with(item, factor):
+    return work(item)
+"""
+    lab.write("tasks.py", (lab.root / "tasks.py").read_text() + more)
+    lab.write("other.jsonl", ROWS)
+    keys = {"params": {"a": 1}}
+    if key == "task.with":
+        keys["task"] = {"call": "tasks.work_with", "with": {"factor": 2}}  # type: ignore[dict-item]
+    reference = _start(lab, **keys)
+    changed, flags = FORBIDDEN[key]
+    before = dict(lab.keys)
+    lab.job(**changed)
+    _assert_refused(lab, f"`{key.partition(' ')[0]}", *flags)
+    lab.keys = before
+    lab.job()
+    _assert_goes_on(lab, reference)
+
+
+def test_a_run_with_other_output_options_is_refused_by_their_name(lab: Lab) -> None:
+    """The columns of a CSV decide about every byte."""
+    output = {"type": "csv", "path": "out/rows.csv", "columns": ["n", "text", "square"]}
+    reference = _start(lab, output=output)
+    lab.job(output={**output, "delimiter": ";"})
+    _assert_refused(lab, "`output.delimiter` changed")
+    lab.job(output=output)
+    _assert_goes_on(lab, reference)
+
+
+def test_another_code_of_the_task_is_refused_unless_it_is_accepted(lab: Lab) -> None:
+    """Refused with the flag that goes on; with the flag the run goes on."""
+    reference = _start(lab)
+    lab.write("tasks.py", (lab.root / "tasks.py").read_text() + "\n# another comment\n")
+    _assert_refused(lab, "the code of tasks.work changed (--accept code")
+    _assert_goes_on(lab, reference, "--accept", "code")
+
+
+def _touched(path: Path) -> None:
+    found = path.stat()
+    os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns + 1))
+
+
+def test_an_input_that_was_touched_is_refused_unless_it_is_accepted(lab: Lab) -> None:
+    """The same size and head, written since: nobody but the user knows that it is the same."""
+    reference = _start(lab)
+    _touched(lab.root / "in.jsonl")
+    _assert_refused(lab, "the input file in.jsonl was written since")
+    _assert_goes_on(lab, reference, "--accept", "input")
+
+
+@pytest.mark.parametrize(
+    ("content", "phrase"),
+    [
+        (ROWS.replace('"n": 0', '"n": 9'), "has another content"),
+        (ROWS[: len(ROWS) // 2], "the input file in.jsonl shrank"),
+        (ROWS + '{"n": 60}\n', "the input file in.jsonl grew"),
+        ("", "the input file in.jsonl shrank"),
+    ],
+    ids=["content", "shrunk", "grown", "emptied"],
+)
+def test_an_input_that_changed_is_refused_by_what_changed(lab: Lab, content: str, phrase: str) -> None:
+    """Content, size, growth: each in its own words, and `--accept input` is no way around."""
+    _start(lab)
+    lab.write("in.jsonl", content)
+    _assert_refused(lab, phrase)
+    _assert_refused(lab, phrase, "--accept", "input")
+
+
+@pytest.mark.parametrize("size", [ITEMS, 9000], ids=["small", "large"])
+def test_an_input_that_grew_is_gone_on_with_where_append_is_allowed(lab: Lab, size: int) -> None:
+    """All rows of the grown input are in the output, whether it was smaller than the hashed head or not."""
+    rows = "".join(json.dumps({"n": number}) + "\n" for number in range(size))
+    grown = rows + '{"n": 700001}\n'
+    keys = {"input": {"type": "jsonl", "path": "in.jsonl", "append": "allow"}, "pool": {"size": 8}}
+    lab.write("in.jsonl", grown)
+    lab.job(**keys)
+    assert lab.run().code == 0
+    reference = lab.published()
+    for path in (lab.output, lab.dead_letter):
+        path.unlink()
+    lab.write("in.jsonl", rows)
+    _kill_in_the_middle(lab)
+    with (lab.root / "in.jsonl").open("a") as file:
+        file.write('{"n": 700001}\n')
+    _assert_goes_on(lab, reference)
+
+
+def test_a_file_that_is_new_in_a_glob_is_named(lab: Lab) -> None:
+    """The files of a glob are pinned when the run begins."""
+    lab.write("parts/1.jsonl", ROWS)
+    lab.job(input={"type": "jsonl", "path": "parts/*.jsonl"})
+    _kill_in_the_middle(lab)
+    lab.write("parts/0.jsonl", '{"n": 1}\n')
+    _assert_refused(lab, "the input file parts/0.jsonl is new")
+
+
+def _edit(path: Path, change: Callable[[bytes], bytes]) -> None:
+    path.write_bytes(change(path.read_bytes()))
+
+
+TAMPERED: dict[str, Callable[[Lab], None]] = {
+    "output shortened": lambda lab: _edit(
+        lab.work / "out", lambda data: data[: committed(lab)["output_size"] - 1]
+    ),
+    "output edited": lambda lab: _edit(lab.work / "out", lambda data: b"#" + data[1:]),
+    "output gone": lambda lab: (lab.work / "out").unlink(),
+    "dead letters edited": lambda lab: _edit(lab.work / "dead", lambda data: b"#" + data[1:]),
+    "dead letters gone": lambda lab: (lab.work / "dead").unlink(),
+    "checkpoint corrupt": lambda lab: _edit(lab.work / "ck", lambda data: data[:20] + b"9" + data[21:]),
+    "checkpoint empty": lambda lab: _edit(lab.work / "ck", lambda data: b""),
+    "checkpoint of zeros": lambda lab: _edit(lab.work / "ck", lambda data: b"\0" * len(data)),
+    "checkpoint newer": lambda lab: _edit(
+        lab.work / "ck", lambda data: _seal({**committed(lab), "format": 2})
+    ),
+    "checkpoint of another kind": lambda lab: _edit(lab.work / "ck", lambda data: _seal([1])),
+    "checkpoint without a key": lambda lab: _edit(lab.work / "ck", lambda data: _seal({"format": 1})),
+    "manifest gone": lambda lab: (lab.work / "manifest.json").unlink(),
+    "manifest empty": lambda lab: _edit(lab.work / "manifest.json", lambda data: b""),
+    "manifest cut": lambda lab: _edit(lab.work / "manifest.json", lambda data: data[:100]),
+    "manifest newer": lambda lab: _edit(lab.work / "manifest.json", lambda data: _with(data, format=2)),
+    "manifest with a wrong date": lambda lab: _edit(
+        lab.work / "manifest.json", lambda data: _with(data, date="x")
+    ),
+    "manifest with a wrong input": lambda lab: _edit(
+        lab.work / "manifest.json", lambda data: _with(data, input=5)
+    ),
+    "manifest with a wrong hash": lambda lab: _edit(
+        lab.work / "manifest.json", lambda data: _with(data, fingerprint=[])
+    ),
+}
+
+
+def _with(data: bytes, **values: Any) -> bytes:
+    return json.dumps({**json.loads(data), **values}).encode()
+
+
+@pytest.mark.parametrize("how", TAMPERED)
+def test_an_unfinished_run_that_was_tampered_with_is_refused_and_left_alone(lab: Lab, how: str) -> None:
+    """Exit code 3 and no traceback; nothing is overwritten until `--restart` says so."""
+    reference = _start(lab)
+    TAMPERED[how](lab)
+    _assert_refused(lab, "--restart")
+    ended = lab.run("--restart")
+    assert ended.code == 0, ended.err
+    assert lab.published() == reference
+
+
+def test_resume_insists_on_an_unfinished_run(lab: Lab) -> None:
+    """With none there, exit code 3 and nothing is run."""
+    lab.job()
+    ended = lab.run("--resume")
+    assert ended.code == 3
+    assert "there is no unfinished run of example to resume" in ended.err
+    assert not lab.output.exists()
+
+
+def test_resume_goes_on_with_an_unfinished_run(lab: Lab) -> None:
+    """As the plain command does."""
+    _assert_goes_on(lab, _start(lab), "--resume")
+
+
+def test_restart_starts_over(lab: Lab) -> None:
+    """With a new run id, from the first item."""
+    reference = _start(lab)
+    before = json.loads((lab.work / "manifest.json").read_bytes())["run_id"]
+    ended = lab.run("--restart", "--json")
+    assert ended.code == 0
+    assert ended.report["resumed_from"] is None
+    assert ended.report["run_id"] != before
+    assert lab.published() == reference
+
+
+@pytest.mark.parametrize(("value", "code"), [("restart", 0), ("refuse", 3), ("resume", 0)])
+def test_the_job_file_decides_for_a_run_that_nobody_watches(lab: Lab, value: str, code: int) -> None:
+    """`unfinished:` starts over, refuses and goes on; after a refusal `--resume` goes on."""
+    reference = _start(lab)
+    lab.job(unfinished=value)
+    ended = lab.run("--json")
+    assert ended.code == code, ended.err
+    assert (ended.report["resumed_from"] is not None) == (value == "resume")
+    if code == 3:
+        assert "`unfinished` is `refuse`" in ended.err
+        _assert_goes_on(lab, reference, "--resume")
+    assert lab.published() == reference
+
+
+def test_standard_input_cannot_be_resumed(lab: Lab) -> None:
+    """Exit code 3 with a hint, and a plain run after a kill starts over and says so."""
+    lab.write("in.jsonl", ROWS)
+    lab.job(input={"type": "jsonl", "path": "-"})
+    stdin = str(lab.root / "in.jsonl")
+    ended = lab.run("--resume", stdin=stdin)
+    assert ended.code == 3
+    assert "save standard input to a file first" in ended.err
+    calls = str(lab.root / "calls")
+    killed = lab.run(stdin=stdin, kill_when=(calls, 20), environ={"PAUSE": "0.01", "CALLS": calls})
+    assert killed.code == KILLED
+    ended = lab.run("--json", stdin=stdin)
+    assert ended.code == 0, ended.err
+    assert "whose input cannot be read again; this run starts over" in ended.err
+    assert ended.report["resumed_from"] is None
+    assert ended.report["items"] == ITEMS
+
+
+def test_a_finished_output_of_standard_input_is_kept_when_its_place_is_taken(lab: Lab) -> None:
+    """The message says where it lies, and it lies there."""
+    lab.write("in.jsonl", ROWS)
+    lab.write(
+        "tasks.py",
+        "from pathlib import Path\n\ndef work(item):\n"
+        "    Path('out/rows.jsonl').write_text('mine')\n    return item\n",
+    )
+    lab.job(
+        input={"type": "jsonl", "path": "-"},
+        output={"type": "jsonl", "path": "out/rows.jsonl", "if_exists": "fail"},
+    )
+    ended = lab.run(stdin=str(lab.root / "in.jsonl"))
+    assert ended.code == 3, ended.err
+    assert "has appeared while the run worked" in ended.err
+    assert lab.output.read_text() == "mine"
+    assert (lab.work / "out").read_text() == ROWS.replace(" ", "")
+
+
+def test_a_run_killed_before_anything_was_committed_starts_afresh(lab: Lab) -> None:
+    """Without a question, even where the job file says `refuse`, and with a changed job."""
+    lab.job(commit={"every": "60s"}, unfinished="refuse")
+    calls = str(lab.root / "calls")
+    assert lab.run(kill_when=(calls, 9), environ={"PAUSE": "0.01", "CALLS": calls}).code == KILLED
+    assert lab.work.is_dir()
+    lab.job(input={"type": "range", "stop": 5})
+    ended = lab.run("--json")
+    assert ended.code == 0, ended.err
+    assert ended.report["resumed_from"] is None
+    assert ended.report["items"] == 5
+
+
+def test_a_resumed_run_keeps_its_name_and_counts_over_all_its_processes(lab: Lab) -> None:
+    """`run_id` stays, `resumed_from` is the first item of this process, counts are those of the whole run."""
+    reference = _start(lab)
+    manifest = json.loads((lab.work / "manifest.json").read_bytes())
+    before = committed(lab)
+    ended = _assert_goes_on(lab, reference)
+    report = ended.report
+    assert report["run_id"] == manifest["run_id"]
+    assert report["resumed_from"] == before["index"]
+    assert report["items"] == ITEMS
+    assert report["failed"] == len(range(5, ITEMS, 13))
+    assert report["succeeded"] == ITEMS - report["failed"]
+    assert report["rows"] == reference[0].count(b"\n")
+
+
+def test_the_date_of_the_run_is_that_of_its_first_start(lab: Lab) -> None:
+    """A run that is gone on with after midnight has the date of the day on which it began."""
+    more = "\ndef dated(item, date):\n    row = work(item)\n    return row and {**row, 'date': date}\n"
+    lab.write("tasks.py", (lab.root / "tasks.py").read_text() + more)
+    lab.job(task={"call": "tasks.dated", "with": {"date": "${run.date}"}})
+    assert lab.run(now="2026-03-01T23:59:00+00:00").code == 0
+    reference = lab.published()
+    for path in (lab.output, lab.dead_letter):
+        path.unlink()
+    calls = str(lab.root / "calls")
+    environ = {"PAUSE": "0.01", "CALLS": calls}
+    ended = lab.run(kill_when=(calls, 30), environ=environ, now="2026-03-01T23:59:00+00:00")
+    assert ended.code == KILLED
+    assert committed(lab)["items"]
+    ended = lab.run("--json", now="2026-03-02T00:01:00+00:00")
+    assert ended.code == 0, ended.err
+    assert ended.report["resumed_from"] is not None
+    assert lab.published() == reference
+
+
+def test_the_failure_that_broke_the_budget_is_tried_again_by_a_repaired_task(lab: Lab) -> None:
+    """Same command, exit 0, and the output is that of a run in which nothing had failed."""
+    good = (lab.root / "tasks.py").read_text()
+    lab.write("in.jsonl", ROWS)
+    lab.job(input={"type": "jsonl", "path": "in.jsonl"}, failures={"tolerate": 5}, commit={"every": "10ms"})
+    assert lab.run().code == 0
+    reference = lab.published()
+    for path in (lab.output, lab.dead_letter):
+        path.unlink()
+    broken = good.replace(
+        "    if number % 7", "    if number == 40:\n        raise RuntimeError('broken')\n    if number % 7"
+    )
+    assert broken != good
+    lab.write("tasks.py", broken)
+    lab.job(failures={"tolerate": 3})
+    ended = lab.run("--json")
+    assert ended.code == 1
+    assert not lab.output.exists()
+    assert ended.report["dead_letter"] == "out/.rows.jsonl.run/dead"
+    lab.write("tasks.py", good)
+    lab.job(failures={"tolerate": 5})
+    report = _assert_goes_on(lab, reference, "--accept", "code").report
+    assert (report["items"], report["failed"]) == (ITEMS, 5)
+
+
+def test_a_run_whose_output_another_process_works_on_is_put_off(lab: Lab) -> None:
+    """Exit code 75, and the unfinished run is as it was."""
+    import fcntl
+
+    _start(lab)
+    before = (lab.work / "ck").read_bytes()
+    with (lab.output.parent / f".{lab.output.name}.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        ended = lab.run()
+        assert ended.code == 75, ended.err
+    assert (lab.work / "ck").read_bytes() == before
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_after_a_signal_nothing_that_was_finished_is_done_again(lab: Lab, number: int, code: int) -> None:
+    """What ran is finished and committed, and the rerun calls the task for no item a second time."""
+    calls = lab.root / "calls"
+    lab.job(commit={"every": "60s"})
+    environ = {"PAUSE": "0.02", "CALLS": str(calls)}
+    ended = lab.run(kill_when=(str(calls), 15), kill_with=number, environ=environ)
+    assert ended.code == code, ended.err
+    assert "the same command goes on from there" in ended.err
+    ended = lab.run("--json", environ={"CALLS": str(calls)})
+    assert ended.code == 0, ended.err
+    assert ended.report["resumed_from"] > 0
+    assert sorted(map(int, calls.read_text().split())) == list(range(60))
+
+
+def test_a_kill_repeats_no_more_than_the_window_and_one_commit_interval(lab: Lab) -> None:
+    """The calls that are made twice are those of items that were not committed."""
+    calls = lab.root / "calls"
+    window = 12
+    lab.job(pool={"size": 2, "window": window}, commit={"every": "0s"})
+    ended = lab.run(kill_when=(str(calls), 30), environ={"PAUSE": "0.02", "CALLS": str(calls)})
+    assert ended.code == KILLED
+    first = set(map(int, calls.read_text().split()))
+    index = committed(lab)["index"]
+    assert index > 0
+    calls.unlink()
+    assert lab.run(environ={"CALLS": str(calls)}).code == 0
+    again = first & set(map(int, calls.read_text().split()))
+    assert min(again, default=index) >= index
+    assert len(again) <= 2 * window  # in flight, and what was delivered while the last commit was made
+
+
+@pytest.mark.parametrize("state", ["renamed", "linked"])
+def test_a_run_killed_while_it_published_is_finished_where_nothing_may_be_replaced(
+    lab: Lab, state: str
+) -> None:
+    """What stands at the final path is its own output: the same command says so and clears up."""
+    lab.job(output={"type": "jsonl", "path": "out/rows.jsonl", "if_exists": "fail"})
+    assert lab.run().code == 0
+    reference = lab.published()
+    for path in (lab.output, lab.dead_letter):
+        path.unlink()
+    step = 1
+    while True:  # find the kill after which the output stands while the work folder does, too
+        disk = {"kind": "killing", "at": step, "notes": str(lab.root / "notes")}
+        (lab.root / "notes").unlink(missing_ok=True)
+        lab.job(input={"type": "range", "stop": 60}, pool={"size": 1}, commit={"every": "60s"})
+        ended = lab.run(disk=disk)
+        assert ended.code == KILLED
+        is_linked = (lab.work / "out").exists()
+        if lab.output.exists() and is_linked == (state == "linked"):
+            break
+        if lab.work.exists():
+            shutil.rmtree(lab.work)
+        for path in (lab.output, lab.dead_letter):
+            path.unlink(missing_ok=True)
+        step += 1
+    ended = lab.run()
+    assert ended.code == 0, ended.err
+    assert lab.published() == reference
+    assert not lab.leftovers()

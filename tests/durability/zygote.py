@@ -1,0 +1,151 @@
+"""A process with everything imported, which forks a child for each run: a real process without its start-up.
+
+It is single-threaded, so a fork is safe; the child has the command line, the threads and the files of a real
+`runner run`, and is killed as one. Orders are JSON lines on standard input, reports go to standard output.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import pkgutil
+import select
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import runner
+
+
+def import_everything() -> None:
+    """Import what a run imports, so that no child has to."""
+    for module in pkgutil.walk_packages(runner.__path__, "runner."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    import msgspec.json
+    import orjson
+    import structlog
+
+    assert all((msgspec.json, orjson, structlog))
+
+
+def prepare(order: dict[str, Any]) -> None:
+    """In the child: put on what the order asks for."""
+    import runner.cli.execute as execute
+    from tests.durability import disks, mutants
+
+    if order.get("limit"):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_FSIZE, (order["limit"], order["limit"]))
+    if order.get("now"):
+        from datetime import datetime
+
+        moment = datetime.fromisoformat(order["now"])
+        execute.SystemClock.now = lambda self: moment  # type: ignore[method-assign]
+    disk = order.get("disk")
+    if disk is not None:
+        kind = disk.pop("kind")
+        if kind == "stuttering":
+            disks.stuttering()
+        else:
+            execute.Files = getattr(disks, kind)(**disk)  # type: ignore[misc]
+    if order.get("mutant"):
+        mutants.MUTANTS[order["mutant"]].apply()
+    if order.get("lock_step"):
+        mutants.kill_at_lock_step(order["lock_step"])
+
+
+def run(order: dict[str, Any]) -> int:
+    """In the child: run the command line in its folder and return the exit code."""
+    from runner.cli.main import commands
+
+    root = order["root"]
+    os.chdir(root)
+    os.environ.update(order.get("environ", {}))
+    out = os.open("stdout.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    errors = os.open("stderr.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    source = os.open(order.get("stdin", os.devnull), os.O_RDONLY)
+    for descriptor, number in ((source, 0), (out, 1), (errors, 2)):
+        os.dup2(descriptor, number)
+    sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w", buffering=1)  # noqa: SIM115
+    prepare(order)
+    try:
+        code = commands.main(args=["run", *order["words"]], prog_name="runner", standalone_mode=False)
+    except BaseException as error:
+        import traceback
+
+        traceback.print_exc()
+        return getattr(error, "exit_code", 99)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    return int(code or 0)
+
+
+def child(order: dict[str, Any]) -> None:
+    """Fork, and in the child run and end."""
+    code = 98
+    try:
+        code = run(order)
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def serve() -> None:
+    """Answer orders until standard input ends."""
+    import_everything()
+    for line in sys.stdin:
+        order = json.loads(line)
+        start = time.monotonic()
+        pid = os.fork()
+        if pid == 0:
+            child(order)
+        status = wait(pid, order, start)
+        report = {"code": os.waitstatus_to_exitcode(status), "seconds": time.monotonic() - start}
+        sys.stdout.write(json.dumps(report) + "\n")
+        sys.stdout.flush()
+
+
+def wait(pid: int, order: dict[str, Any], start: float) -> int:
+    """Wait for the child; send it the signals of the order at their time, or when a file has appeared."""
+    handle = os.pidfd_open(pid)
+    try:
+        for after, number in order.get("signals", []):
+            if not ended(handle, start + after - time.monotonic()):
+                os.kill(pid, number)
+        if "kill_when" in order:
+            path, lines = order["kill_when"]
+            while not ended(handle, 0.002) and count_lines(path) < lines:
+                pass
+            if not ended(handle, 0):
+                os.kill(pid, order.get("kill_with", signal.SIGKILL))
+        if not ended(handle, start + 60 - time.monotonic()):
+            os.kill(pid, signal.SIGKILL)
+    finally:
+        os.close(handle)
+    return os.waitpid(pid, 0)[1]
+
+
+def count_lines(path: str) -> int:
+    """Return the line ends in a file that need not be there yet."""
+    try:
+        return Path(path).read_bytes().count(b"\n")
+    except FileNotFoundError:
+        return 0
+
+
+def ended(handle: int, seconds: float) -> bool:
+    """Return whether the process has ended within so many seconds."""
+    return bool(select.select([handle], [], [], max(0.0, seconds))[0])
+
+
+if __name__ == "__main__":
+    serve()

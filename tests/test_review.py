@@ -1,0 +1,143 @@
+"""The faults of a job's callables, at their places in the job file."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from runner.config import Config
+from runner.jobfile import load_job
+from runner.review import import_factory, import_task, review_task
+
+NOW = datetime(2026, 1, 31, tzinfo=UTC)
+TASKS = "MADE = 5\ndef it(item, *, radius=1): return item\ndef rows(): return [1]\n"
+
+
+@pytest.fixture
+def project(tmp_path, request, monkeypatch):
+    """Give a function that loads a job; its module has a name of its own in each test."""
+    module = f"review_{abs(hash(request.node.name))}"
+    mark = f"from pathlib import Path\nPath({str(tmp_path)!r}, 'imported').touch()\n"
+    (tmp_path / f"{module}.py").write_text(mark + TASKS)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+
+    def project(task: str = "task: MODULE.it", input_: str = "input: {type: range, stop: 3}"):
+        path = tmp_path / "job.yaml"
+        path.write_text(f"version: 1\nname: example\n{input_}\n{task}\n".replace("MODULE", module))
+        loaded = load_job(path, environ={}, now=NOW)
+        assert loaded.job is not None, loaded.problems
+        return loaded
+
+    project.module = module
+    project.imported = tmp_path / "imported"
+    yield project
+    sys.modules.pop(module, None)
+
+
+def config(*allow: tuple[str, ...]) -> Config:
+    """Return settings with these lists of tasks."""
+    return Config(allow=allow, log_level="info", state=Path("/nowhere"))
+
+
+def test_a_good_task_has_no_faults_and_is_not_imported_for_it(project):
+    """Looking is not running."""
+    assert review_task(project(), config()) == []
+    assert not project.imported.exists()
+
+
+def test_a_good_task_is_imported_to_be_run(project):
+    """What comes back can be called."""
+    task, problems = import_task(project(), config())
+    assert problems == []
+    assert task.bind()(5) == 5
+    assert project.imported.exists()
+
+
+@pytest.mark.parametrize("look", ["review", "import"])
+@pytest.mark.parametrize(
+    ("task", "code", "place"),
+    [
+        ("task: MODULE.ti", "attribute-missing", (4, 7)),
+        ("task:\n  call: MODULE.ti", "attribute-missing", (5, 9)),
+        ("task: MODULE.MADE", "not-callable", (4, 7)),
+        ("task: os.system", "stdlib-task", (4, 7)),
+        ("task:\n  call: MODULE.it\n  with: {raduis: 5}", None, (6, 10)),
+    ],
+)
+def test_a_fault_stands_where_it_was_written(project, look, task, code, place):
+    """At the path, or at the argument that does not fit; the same with and without importing."""
+    loaded = project(task)
+    found = review_task(loaded, config()) if look == "review" else import_task(loaded, config())[1]
+    if not found and look == "review":
+        pytest.skip("this cannot be known without importing")
+    assert (found[0].line, found[0].column) == place
+    assert found[0].file == str(loaded.path)
+    if code is not None:
+        assert found[0].code == code
+
+
+@pytest.mark.parametrize("look", ["review", "import"])
+@pytest.mark.parametrize(
+    ("lists", "is_allowed"),
+    [
+        ([("*",)], True),
+        ([("jobs.*",)], False),
+        ([()], False),
+        ([("*",), ("jobs.*",)], False),
+        ([("jobs.*",), ("*",)], False),
+        ([("MODULE.*",), ("MODULE.it",)], True),
+    ],
+    ids=str,
+)
+def test_a_task_must_be_on_every_list(project, look, lists, is_allowed):
+    """An operator's list and a project's; what is refused is never imported."""
+    rules = config(*(tuple(p.replace("MODULE", project.module) for p in patterns) for patterns in lists))
+    loaded = project()
+    found = review_task(loaded, rules) if look == "review" else import_task(loaded, rules)[1]
+    assert [problem.code for problem in found] == ([] if is_allowed else ["task-not-allowed"])
+    if not is_allowed:
+        assert not project.imported.exists()
+
+
+def test_a_refused_task_is_not_given_back(project):
+    """There is nothing to run by mistake."""
+    task, problems = import_task(project(), config(("*",), ("jobs.*",)))
+    assert task is None
+    assert problems
+
+
+PYTHON = "input:\n  type: python\n  call: MODULE.rows"
+
+
+def test_other_inputs_have_no_factory(project):
+    """A range is made by us."""
+    assert import_factory(project(), config()) == (None, [])
+
+
+def test_the_factory_of_an_input_is_imported(project):
+    """What comes back makes the items."""
+    factory, problems = import_factory(project(input_=PYTHON), config())
+    assert problems == []
+    assert list(factory()) == [1]
+
+
+def test_an_input_is_no_way_around_the_list_of_tasks(project):
+    """What makes the items runs code as a task does: the same rules, at its own place."""
+    loaded = project(input_=PYTHON)
+    factory, problems = import_factory(loaded, config(("jobs.*",)))
+    assert factory is None
+    (problem,) = problems
+    assert (problem.code, problem.path) == ("task-not-allowed", "input.call")
+    assert (problem.line, problem.column) == (5, 9)
+    assert not project.imported.exists()
+
+
+@pytest.mark.parametrize("call", ["MODULE.absent", "os.listdir"])
+def test_a_faulty_input_is_seen_without_importing(project, call):
+    """`validate` looks at what makes the items as it looks at the task."""
+    loaded = project(input_=PYTHON.replace("MODULE.rows", call))
+    assert [problem.path for problem in review_task(loaded, config())] == ["input.call"]
+    assert not project.imported.exists()
