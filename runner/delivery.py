@@ -54,6 +54,7 @@ class Delivery:
         self._failures_seen = count(checkpoint.failed + 1)
         self._failure_log = FailureLog(run.log)
         self._verdict = ""
+        self._culprit: tuple[Item, Failure] | None = None
         self._is_torn = False  # between the first byte of a list of outcomes and the last
         self._frozen = checkpoint
         self._broken_by: tuple[str, str] | None = None
@@ -81,9 +82,11 @@ class Delivery:
             else None
         )
 
-    def seen(self) -> None:
+    def seen(self, item: Item, failure: Failure) -> None:
         """Told by the workers of each failure: once the budget cannot hold, nothing more is started."""
         if self._budget.seen(next(self._failures_seen)):
+            if self._culprit is None:
+                self._culprit = (item, failure)
             self._run.stop.request("failures")
 
     def begin(self) -> None:
@@ -104,7 +107,7 @@ class Delivery:
         last: Item | None = None
         for item, data, item_rows, failure in outcomes:
             if settle is not None and failure is None and data is not None:
-                data, failure = self._settled(data)
+                data, failure = self._settled(item, data)
             if failure is not None:
                 if failure is PASSED:
                     passed += 1
@@ -144,6 +147,8 @@ class Delivery:
         summary, reason = self._summary, self._run.stop.reason
         if not self._verdict and is_complete and self._budget.at_end(summary.items):
             self._verdict = _verdict(self._run.job.failures.tolerate, summary)
+        if not self._verdict and not is_complete and reason == "failures":
+            self._tell_culprit()
         if self._verdict or (not is_complete and reason == "failures"):
             summary.status, summary.exit_code = "failed", ExitCode.FAILED
             summary.message = self._verdict or "more items failed than are tolerated"
@@ -158,6 +163,17 @@ class Delivery:
             self._write([self._encoder.epilogue()])
         summary.status, summary.exit_code = "completed", ExitCode.DONE
         return True
+
+    def _tell_culprit(self) -> None:
+        """Name the failure that stopped the run where it lies behind items that were dropped.
+
+        It is not in the counts, which are those of the committed prefix.
+        """
+        if self._culprit is not None:
+            item, failure = self._culprit
+            kind = (failure.stage, failure.type)
+            self._summary.groups.setdefault(kind, FailureGroup(*kind, failure.message, item))
+            self._log(kind, item, failure)
 
     def freeze(self) -> Checkpoint:
         """Return how far delivery has got. What it says has been written, though not yet synced."""
@@ -195,13 +211,14 @@ class Delivery:
         if self._encoder is not None and checkpoint.encoder:
             self._encoder.restore(checkpoint.encoder)
 
-    def _settled(self, snapshot: Any) -> tuple[Any, Failure | None]:
+    def _settled(self, item: Item, snapshot: Any) -> tuple[Any, Failure | None]:
         assert self._settle is not None
         try:
             return self._settle(snapshot), None
         except RowRefused as error:
-            self.seen()
-            return None, Failure("encode", type_name(error), message_of(error), error)
+            failure = Failure("encode", type_name(error), message_of(error), error)
+            self.seen(item, failure)
+            return None, failure
 
     def _write(self, rows: list[bytes]) -> None:
         data = b"".join(rows)

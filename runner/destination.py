@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 from runner.config import Config
-from runner.errors import JobInvalid, Refused
-from runner.files import Files
+from runner.errors import JobInvalid, OutputBroken, Refused
+from runner.files import Files, describe
 from runner.jobfile import Job, LoadedJob, Problem
 from runner.ledger.publication import Publication
 from runner.sinks.base import STDOUT, FileSinkOptions
@@ -101,9 +103,27 @@ def _beside(output: Path) -> Path:
 
 
 def _resolve(loaded: LoadedJob, key: str, name: str) -> Path:
-    path = (loaded.root / name).resolve()
-    if path.is_dir() or name.endswith("/"):
+    if "\0" in name:
+        raise _fault(loaded, key, "must not hold a NUL character")
+    mode = None
+    path = loaded.root / name
+    try:
+        path = path.resolve()
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except RuntimeError:  # before Python 3.13, pathlib's own for a loop of links
+        raise _fault(loaded, key, f"must be a file, and {name} is a link to itself") from None
+    except OSError as error:
+        if error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
+            raise _fault(loaded, key, f"must be the path of a file: {error.strerror}") from error
+        raise OutputBroken(describe(error, path, "look at"), path=path) from error
+    if (mode is not None and stat.S_ISDIR(mode)) or name.endswith("/"):
         raise _fault(loaded, key, f"must be a file, and {name} is a directory")
+    if mode is not None and not stat.S_ISREG(mode):
+        raise _fault(loaded, key, f"must be a plain file, and {name} is a device, a pipe or a socket")
+    if key != "output.path" and path.suffix == ".gz":
+        raise _fault(loaded, key, "is written plain: leave out `.gz`")
     return path
 
 

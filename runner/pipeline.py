@@ -30,6 +30,7 @@ from runner.ledger.manifest import Manifest, differences
 from runner.ledger.publication import Publication, Unfinished
 from runner.observers.log import RunLog
 from runner.observers.progress import Progress
+from runner.observers.summary import escape
 from runner.outcome import ExitCode, Outcome, RunSummary
 from runner.sources.base import Source
 from runner.sources.python_iterable import PythonOptions
@@ -318,7 +319,7 @@ def _announce(run: Run, source: Source, destination: Destination, checkpoint: Ch
     replaces = " (replaced at the end)" if output is not None and output.exists() else ""
     target = f" into {destination.shown}{replaces}" if destination.shown is not None else ""
     threads = f"{job.pool.size} thread{'s' if job.pool.size != 1 else ''}"
-    run.say(f"{job.name}: {job.task.call} on {_described(job, source)}{target}, {threads}")
+    run.say(escape(f"{job.name}: {job.task.call} on {_described(job, source)}{target}, {threads}"))
     run.log.event(
         "run.resumed" if run.summary.resumed_from is not None else "run.started",
         path=str(run.loaded.path),

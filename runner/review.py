@@ -37,7 +37,21 @@ def review_task(loaded: LoadedJob, config: Config) -> list[Problem]:
             faults = [located]
         elif located.arguments is not None:
             faults = check_call(located, task.with_)
-    return _placed(loaded, faults)
+    return _placed(loaded, faults) + _review_input(loaded, config)
+
+
+def _review_input(loaded: LoadedJob, config: Config) -> list[Problem]:
+    assert loaded.job is not None
+    options = loaded.job.input
+    if not isinstance(options, PythonOptions):
+        return []
+    faults = _forbidden(options.call, config)
+    if not faults:
+        located = locate(options.call, [loaded.root, *map(Path, sys.path)])
+        # A class or a generator function is no task yet, but makes items very well.
+        is_fault = isinstance(located, TaskFault) and located.code != "task-form"
+        faults = [located] if is_fault else []  # type: ignore[list-item]
+    return _placed(loaded, faults, ("input", "call"))
 
 
 def import_task(loaded: LoadedJob, config: Config) -> tuple[Task | None, list[Problem]]:

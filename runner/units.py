@@ -43,9 +43,9 @@ def format_size(size: int) -> str:
 
 def format_duration(seconds: float) -> str:
     """Return `seconds` for a person: `350 ms`, `12.3 s`, `4 min 05 s`, `2 h 07 min`."""
-    if seconds < 1:
+    if seconds < 0.9995:
         return f"{seconds * 1000:.0f} ms"
-    if seconds < 60:
+    if seconds < 59.95:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:

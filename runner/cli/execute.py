@@ -73,7 +73,6 @@ def execute(order: Order) -> ExitCode:
         loaded, task, factory, config = _prepare(order, clock, summary)
         path = order.log_file or config.state / "runs" / summary.run_id / "log.jsonl"
         log = RunLog(path, run_id=summary.run_id, job=summary.job, level=config.log_level)
-        forget_old_runs(config.state / "runs")
         # Rows on the same terminal would stand in the live line, and it would erase them.
         shows_rows = getattr(loaded.job and loaded.job.output, "path", None) == "-" and sys.stdout.isatty()
         kind = LiveProgress if _is_watched(order) and not shows_rows else Progress
@@ -98,6 +97,7 @@ def execute(order: Order) -> ExitCode:
             say=_voice(order),
         )
         _supervise(run)
+        forget_old_runs(config.state / "runs")
     except BaseException as error:
         _explain(error, summary, order)
     summary.duration_seconds = clock.monotonic() - start
@@ -309,7 +309,7 @@ def _report(order: Order, summary: RunSummary, log: RunLog | None) -> None:
         try:
             sys.stdout.buffer.write(orjson.dumps(summary_json(summary)) + b"\n")
             sys.stdout.flush()
-        except OSError:
+        except (OSError, AttributeError):  # the reader has gone, or there never was one
             summary.exit_code = ExitCode.BROKEN
 
 

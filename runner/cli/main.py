@@ -17,15 +17,34 @@ from runner.cli.run import run
 from runner.cli.validate import validate
 
 
+def _show_version(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if not value:
+        return
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        click.echo(f"runner, version {version('declarative-batch-runner')}")
+    except PackageNotFoundError:
+        click.echo("runner, from a source tree that is not installed")
+    context.exit()
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="declarative-batch-runner", prog_name="runner")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Show the version and exit.",
+)
 def commands() -> None:
-    r"""Run one Python function over many items, as a YAML job file says.
+    """Run one Python function over many items, as a YAML job file says.
 
     \b
       runner validate jobs/      look for faults in job files; runs nothing
       runner run jobs/hubs.yaml  run a job
-    """
+    """  # noqa: D301  # click wants the character, not the two of a raw text
 
 
 commands.add_command(run)
@@ -34,7 +53,26 @@ commands.add_command(validate)
 
 def main() -> NoReturn:
     """Run the command line and leave with its exit code."""
+    _keep_standard_streams()
     leave(_invoke())
+
+
+def _keep_standard_streams() -> None:
+    """Occupy the numbers 0, 1 and 2 where they are closed, as by `>&-`.
+
+    Otherwise the next file that is opened gets the number, and rows for standard output land in
+    the log. Opened for reading only, so that writing to it fails instead of vanishing. And where
+    Python has made a stream `None` for that, there is one again, whose writes fail in the same way.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDONLY)  # the lowest free number, which is this one
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
 
 
 def _invoke() -> int:
@@ -55,13 +93,11 @@ def leave(code: int) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except (OSError, ValueError):  # closed by the reader: there is nobody to tell
+        except AttributeError:  # `None`: it was closed from the start
             pass
+        except (OSError, ValueError):  # the reader has gone: Python would try again, and exit with 120
+            os._exit(code)
     if any(thread.daemon and thread.name.startswith("runner-") for thread in threading.enumerate()):
         # A hung task or a blocked input must not keep the process; at exit Python could meet them.
-        os._exit(code)
-    try:
-        sys.stdout.close()
-    except OSError:
         os._exit(code)
     sys.exit(code)

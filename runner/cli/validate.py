@@ -39,10 +39,16 @@ def validate(paths: tuple[str, ...], form: str, config: Path | None) -> int:
 
     problems: list[Problem] = []
     texts: dict[str, str] = {}
+    is_missing = False
     try:
         files = _job_files(paths)
         for path in files:
-            loaded = load_job(path, environ=os.environ, now=datetime.now(UTC), strict_env=False)
+            try:
+                loaded = load_job(path, environ=os.environ, now=datetime.now(UTC), strict_env=False)
+            except UsageError as error:  # the faults of the other files are shown all the same
+                say(f"error: {error}")
+                is_missing = True
+                continue
             texts[str(path)] = loaded.text
             problems += loaded.problems
             if loaded.job is not None:
@@ -53,7 +59,10 @@ def validate(paths: tuple[str, ...], form: str, config: Path | None) -> int:
         return 2
     except JobInvalid as error:  # the settings
         problems += error.faults
-    _print(problems, texts, form, len(files))
+    if problems or not is_missing or form == "json":
+        _print(problems, texts, form, len(files))
+    if is_missing:
+        return 2
     return 1 if any(problem.severity == "error" for problem in problems) else 0
 
 
@@ -66,16 +75,16 @@ def _job_files(paths: tuple[str, ...]) -> list[Path]:
         if not path.is_dir():
             files.append(path)
             continue
-        found = sorted(p for p in path.rglob("*") if p.suffix in (".yaml", ".yml") and _is_job(p))
+        found = sorted(p for p in path.rglob("*") if p.suffix in (".yaml", ".yml") and _is_job(p, path))
         if not found:
             raise UsageError(f"there is no job file in the folder {name}")
         files += found
     return list(dict.fromkeys(files))
 
 
-def _is_job(path: Path) -> bool:
-    """Whether a file met in a folder is a job file: it has `input:` and `task:` at the top."""
-    if any(part.startswith(".") for part in path.parts):
+def _is_job(path: Path, folder: Path) -> bool:
+    """Whether a file met in `folder` is a job file: it has `input:` and `task:` at the top."""
+    if any(part.startswith(".") for part in path.relative_to(folder).parts):
         return False
     try:
         lines = path.read_text("utf-8", "replace").splitlines()
@@ -99,11 +108,11 @@ def _print(problems: list[Problem], texts: dict[str, str], form: str, files: int
         from runner.jobfile.render import render_concise
 
         if problems:
-            click.echo(render_concise(problems))
+            click.echo(render_concise(problems), nl=False)
     else:
         from runner.jobfile.render import render_text
 
         if problems:
-            click.echo(render_text(problems, texts))
+            click.echo(render_text(problems, texts), nl=False)
         else:
             say(f"no faults in {files} job file{'s' if files != 1 else ''}")

@@ -15,8 +15,8 @@ def say(text: str) -> None:
     try:
         sys.stderr.write(f"{text}\n")
         sys.stderr.flush()
-    except (OSError, ValueError):
-        pass
+    except (OSError, ValueError, AttributeError, RuntimeError):
+        pass  # closed, or `None`, or a signal handler that came within another write
 
 
 def show_problems(problems: Sequence[Problem], sources: Mapping[str, str]) -> None:

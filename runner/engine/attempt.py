@@ -19,7 +19,7 @@ def make_attempt(
     decode: Callable[[Item], object],
     call: Callable[[Any], object],
     encode: Callable[[object], object] | None,
-    failed: Callable[[], None],
+    failed: Callable[[Item, Failure], None],
     current: Current | None = None,
     quick: Callable[[Any], object] | None = None,
 ) -> Callable[[Item], Outcome]:
@@ -43,8 +43,9 @@ def make_attempt(
         try:
             current.index = item[0]
             if type(item[1]) is BrokenRecord:
-                failed()
-                return Outcome(item, None, 0, Failure("read", "MalformedRecord", item[1].reason, None))
+                failure = Failure("read", "MalformedRecord", item[1].reason, None)
+                failed(item, failure)
+                return Outcome(item, None, 0, failure)
             value = decode(item) if quick is None else quick(item[1])
             stage = "task"
             result = call(value)
@@ -55,10 +56,12 @@ def make_attempt(
             stage = "encode"
             return new(Outcome, (item, encode(result), 1, None))
         except BaseException as error:
-            failed()
             if stage == "decode" and quick is not None:
                 error = _explained(decode, item, error)
-            return rescue(item, error, stage=stage)
+            outcome = rescue(item, error, stage=stage)
+            assert outcome.failure is not None
+            failed(item, outcome.failure)
+            return outcome
 
     return attempt
 

@@ -13,6 +13,7 @@ from runner.jobfile.locate import Fault, is_model
 from runner.jobfile.places import Places
 from runner.jobfile.problem import KeyPath, Problem, format_path, in_words, nearest
 from runner.jobfile.scalar import clip, show_value
+from runner.options import describe
 
 _WANTED = {
     "string_type": "text",
@@ -106,8 +107,10 @@ class Explainer:
         key, block = str(fault.path[-1]), fault.path[:-1]
         owner = f"`{format_path(block)}`" if block else "the job"
         hint = f"add `{_NEED.get(key, f'{key}: ...') if not block else f'{key}: ...'}`"
-        field = next((f for name, f in fault.annotation.model_fields.items() if key in (f.alias, name)), None)
-        notes = (f"`{key}`: {field.description}",) if field is not None and field.description else ()
+        fields = fault.annotation.model_fields
+        name = next((name for name, field in fields.items() if key in (field.alias, name)), None)
+        text = describe(fault.annotation).get(name) if name is not None else None
+        notes = (f"`{key}`: {text}",) if text else ()
         return self.places.problem(
             "missing-key", f"{owner} needs the key `{key}`", block, is_key=True, hint=hint, notes=notes
         )

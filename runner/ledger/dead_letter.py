@@ -8,12 +8,13 @@ the bytes of this file are the same however often the run was interrupted.
 
 from __future__ import annotations
 
+import os
 from base64 import b64encode
 from collections.abc import Callable
 from typing import Any
 
 from runner.errors import RunnerError
-from runner.item import BrokenRecord, Item
+from runner.item import BrokenRecord, Item, Where
 from runner.outcome import Failure
 
 MOST_RAW_BYTES = 64 * 1024
@@ -33,7 +34,7 @@ def dead_letter(
     `output_offset` is where in the uncompressed output its rows would have stood (`None`:
     unordered, or no output).
     """
-    line: dict[str, Any] = {"index": item.index, "where": item.where._asdict()}
+    line: dict[str, Any] = {"index": item.index, "where": _where(item.where)}
     error = {"stage": failure.stage, "type": failure.type, "message": failure.message}
     rest = {"error": error, "output_offset": output_offset}
     if failure.stage not in ("read", "decode"):
@@ -44,13 +45,29 @@ def dead_letter(
     return encode({**line, **_raw(item.raw), **rest})
 
 
+def _where(where: Where) -> dict[str, Any]:
+    """Return a place as JSON can say it: a file name that is no UTF-8 has its odd bytes spelled out."""
+    place = where._asdict()
+    if where.file is not None and not where.file.isascii():
+        place["file"] = os.fsencode(where.file).decode("utf-8", "backslashreplace")
+    return place
+
+
 def _raw(raw: object) -> dict[str, str]:
     if isinstance(raw, BrokenRecord):
         raw = raw.head
     if not isinstance(raw, bytes):
-        return {"raw": repr(raw)[:MOST_RAW_BYTES]}
+        return {"raw": _shown(raw)}
     raw = raw.removesuffix(b"\n").removesuffix(b"\r")[:MOST_RAW_BYTES]
     try:
         return {"raw": raw.decode("utf-8")}
     except UnicodeDecodeError:
         return {"raw_base64": b64encode(raw).decode("ascii")}
+
+
+def _shown(value: object) -> str:
+    try:
+        text = repr(value)
+    except Exception as error:  # the user's own code; its value is only for a person to look at
+        return f"({type(value).__name__}; its text could not be read: {type(error).__name__})"
+    return text[:MOST_RAW_BYTES].encode("utf-8", "backslashreplace").decode()

@@ -104,7 +104,9 @@ class Publication:
         self.holds_work = False
         anchor = output if output is not None else folder / "run"
         self.folder = anchor.parent / f".{anchor.name}.run"
-        self._lock = Lock(anchor.parent / f".{anchor.name}.lock")
+        # Dead letters elsewhere may be another job's too: then they have a lock of their own.
+        anchors = [anchor] if dead_letter.parent == anchor.parent else [anchor, dead_letter]
+        self._locks = [Lock(path.parent / f".{path.name}.lock") for path in anchors]
         self._target = str(output if output is not None else folder)
         self._output = _Staged(output, self.folder / "out") if output is not None else None
         dead_folder = self.folder
@@ -137,7 +139,16 @@ class Publication:
         for folder in dict.fromkeys([self.folder.parent, self._dead.final.parent]):
             with self._doing("create the folder", folder):
                 self._files.make_folders(folder, durable=self._durable)
-        self._lock.acquire(run_id=run_id, target=self._target)
+        try:
+            for lock, target in zip(self._locks, (self._target, str(self._dead.final)), strict=False):
+                lock.acquire(run_id=run_id, target=target)
+        except BaseException:
+            self._release()
+            raise
+
+    def _release(self) -> None:
+        for lock in self._locks:
+            lock.release()
 
     def is_publishing(self) -> bool:
         """Return whether a run stands here that has done all its items and died before its end."""
@@ -302,7 +313,7 @@ class Publication:
 
     def _leave(self, *, remove: bool) -> None:
         """Close, remove what is staged, let go of the lock; what cannot be removed does no harm."""
-        for step in [self._close, *([self._remove] if remove else []), self._lock.release]:
+        for step in [self._close, *([self._remove] if remove else []), self._release]:
             with suppress(OutputBroken):
                 step()
 

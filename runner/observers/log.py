@@ -115,10 +115,15 @@ def _serialize(event: dict[str, Any], **_: Any) -> bytes:
     try:
         return orjson.dumps(event, default=_described, option=orjson.OPT_NON_STR_KEYS)
     except (TypeError, ValueError):  # a lone surrogate, a cycle: what a task may log is not ours to refuse
-        plain = {
-            key: repr(value).encode("ascii", "backslashreplace").decode() for key, value in event.items()
-        }
-        return orjson.dumps(plain)
+        return orjson.dumps({key: _plain(value) for key, value in event.items()})
+
+
+def _plain(value: object) -> object:
+    """Return what JSON can certainly say: numbers as they are, text spelled out, the rest described."""
+    if value is None or isinstance(value, bool | float):
+        return value
+    text = value if isinstance(value, str) else _described(value)
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _described(value: object) -> str:

@@ -36,7 +36,7 @@ class Progress:
         tick_seconds: How often `tick` wants to be called.
     """
 
-    tick_seconds = 1.0
+    tick_seconds = 0.5
 
     def __init__(self, summary: RunSummary, *, write: Callable[[str], None], start: float) -> None:
         self.total: int | None = None

@@ -29,7 +29,7 @@ def render_summary(summary: RunSummary, *, log: str | None, next_step: str | Non
     groups = sorted(summary.groups.values(), key=lambda group: -group.count)
     for group in groups[:MOST_GROUPS]:
         message = escape(group.message, MOST_MESSAGE)
-        lines.append(f"  {group.count:,} x {group.type} ({group.stage}): {message}")
+        lines.append(f"  {group.count:,} x {escape(group.type, MOST_MESSAGE)} ({group.stage}): {message}")
         lines.append(f"      first at {escape(place(group.example))}")
     if len(groups) > MOST_GROUPS:
         lines.append(f"  and {len(groups) - MOST_GROUPS} more kinds of failure")
@@ -47,7 +47,7 @@ def render_summary(summary: RunSummary, *, log: str | None, next_step: str | Non
 
 def summary_json(summary: RunSummary) -> dict[str, Any]:
     """Return what `run --json` prints; the keys of DESIGN 7."""
-    return {
+    report = {
         "run_id": summary.run_id,
         "job": summary.job,
         "status": summary.status,
@@ -63,6 +63,11 @@ def summary_json(summary: RunSummary) -> dict[str, Any]:
         "dead_letter": summary.dead_letter,
         "message": summary.message,
     }
+    # File names are bytes: what is no UTF-8 in them is spelled out.
+    return {
+        key: value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+        for key, value in report.items()
+    }
 
 
 def place(item: Any) -> str:
@@ -70,7 +75,8 @@ def place(item: Any) -> str:
     where = item.where
     if where.file is None:
         return f"item {item.index:,}"
-    return f"{where.file}:{where.line} (item {item.index:,})"
+    line = f":{where.line}" if where.line is not None else ""
+    return f"{where.file}{line} (item {item.index:,})"
 
 
 def escape(text: str, most: int = 500) -> str:

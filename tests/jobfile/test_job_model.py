@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from runner import sizing
 from runner.jobfile import Job, PoolOptions, Tolerance
-from runner.options import Options
+from runner.options import Options, describe
 
 
 def test_four_keys_make_a_job(read, job_text, monkeypatch):
@@ -136,7 +136,7 @@ def test_every_key_is_described():
         model = waiting.pop()
         seen.append(model)
         for name, field in model.model_fields.items():
-            assert field.description, f"{model.__name__}.{name}"
+            assert describe(model).get(name), f"{model.__name__}.{name}"
             if isinstance(field.annotation, type) and issubclass(field.annotation, Options):
                 waiting.append(field.annotation)
     assert len(seen) > 5
