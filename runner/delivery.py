@@ -126,6 +126,10 @@ class Delivery:
             if watermark is not None:
                 watermark.add(item)
         self._write(rows)
+        if self._run.log.level == "debug":
+            for item, _, item_rows, failure in outcomes[:taken]:
+                if failure is None:
+                    self._run.log.event("item.done", "debug", index=item.index, rows=item_rows)
         if last is not None and watermark is None:
             self._watermark.advance(last)
         summary = self._summary
@@ -144,6 +148,7 @@ class Delivery:
 
     def conclude(self, *, is_complete: bool) -> bool:
         """Decide how the run ended; return whether its output is to be published."""
+        self._failure_log.close()
         summary, reason = self._summary, self._run.stop.reason
         if not self._verdict and is_complete and self._budget.at_end(summary.items):
             self._verdict = _verdict(self._run.job.failures.tolerate, summary)

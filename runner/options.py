@@ -38,7 +38,11 @@ def describe(model: type[BaseModel]) -> dict[str, str]:
     for owner in reversed(model.__mro__):
         if not issubclass(owner, Options) or owner is Options:
             continue
-        body = ast.parse(textwrap.dedent(inspect.getsource(owner))).body[0].body  # type: ignore[attr-defined]
+        try:
+            source = inspect.getsource(owner)
+        except (OSError, TypeError):  # installed without its source
+            continue
+        body = ast.parse(textwrap.dedent(source)).body[0].body  # type: ignore[attr-defined]
         for field, text in pairwise(body):
             is_text = isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant)
             if isinstance(field, ast.AnnAssign) and is_text:

@@ -317,7 +317,8 @@ def _skip(run: Run, destination: Destination) -> None:
 def _announce(run: Run, source: Source, destination: Destination, checkpoint: Checkpoint) -> None:
     job, output = run.job, destination.output
     replaces = " (replaced at the end)" if output is not None and output.exists() else ""
-    target = f" into {destination.shown}{replaces}" if destination.shown is not None else ""
+    shown = "standard output" if destination.is_stdout else destination.shown
+    target = f" into {shown}{replaces}" if shown is not None else ""
     threads = f"{job.pool.size} thread{'s' if job.pool.size != 1 else ''}"
     run.say(escape(f"{job.name}: {job.task.call} on {_described(job, source)}{target}, {threads}"))
     run.log.event(

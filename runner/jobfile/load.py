@@ -20,7 +20,7 @@ from runner.jobfile.places import Places
 from runner.jobfile.problem import MOST_SHOWN, Problem, in_order, nearest
 from runner.jobfile.scalar import show_value
 from runner.jobfile.tree import Document
-from runner.jobfile.validate import check_window, validate_job
+from runner.jobfile.validate import check_between, validate_job
 
 _ROOT_MARKS = ("pyproject.toml", "config.yaml")
 
@@ -125,7 +125,7 @@ def read_job(
     data = deepcopy(document.data)
     if not isinstance(data, dict):
         if data is None and not problems:
-            hint = "`runner init` writes one to start from"
+            hint = "docs/job-file.md has one to start from"
             problems.append(places.problem("empty-file", "the file holds no job", (), hint=hint))
         elif document.is_sound(()):
             message = f"a job file must be a mapping of keys to values, got {show_value(data)}"
@@ -142,8 +142,9 @@ def read_job(
     if any(problem.severity == "error" for problem in problems):
         return None, _cut(problems)
     if job is not None:
-        problems += check_window(job, places)
-    return job, _cut(problems)
+        problems += check_between(job, places)
+    has_errors = any(problem.severity == "error" for problem in problems)
+    return None if has_errors else job, _cut(problems)
 
 
 def _declared(data: Mapping[str, Any]) -> dict[str, Any] | None:

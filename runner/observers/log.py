@@ -229,6 +229,12 @@ class FailureLog:
             data["not_logged"] = untold
         self._log.event("item.failed", "error", **data)
 
+    def close(self) -> None:
+        """Tell how many failures of each kind were only counted since the last one that was told."""
+        for (stage, kind), count in self._untold.items():
+            self._log.event("item.failures_not_logged", "error", stage=stage, type=kind, count=count)
+        self._untold.clear()
+
     def wants_more(self, kind: tuple[str, str], now: float) -> bool:
         """Return whether the next failure of this kind would be logged, so that its data are worth making."""
         return self._seen.get(kind, 0) < FIRST_FAILURES or now >= self._quiet_until.get(kind, 0.0)

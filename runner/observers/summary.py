@@ -34,7 +34,7 @@ def render_summary(summary: RunSummary, *, log: str | None, next_step: str | Non
     if len(groups) > MOST_GROUPS:
         lines.append(f"  and {len(groups) - MOST_GROUPS} more kinds of failure")
     if summary.output is not None and summary.output != "-":
-        is_new = "" if summary.is_published else " (not published; what stood there stands)"
+        is_new = "" if summary.is_published else " (not published)"
         lines.append(f"  output        {escape(summary.output)}{is_new}")
     if summary.dead_letter is not None and summary.failed:
         lines.append(f"  dead letters  {escape(summary.dead_letter)}")
