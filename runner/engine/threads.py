@@ -66,7 +66,12 @@ class ThreadPool:
                 ) from error
 
     def stop(self, *, drop: bool) -> None:
-        """End the workers: now (`drop`), or when the queue is empty."""
+        """End the workers: now (`drop`), or when the queue is empty.
+
+        A task that a worker has already taken is run: in ordered mode everything behind it would be
+        lost otherwise, for the sake of an item that was about to begin. One submitted later stands behind
+        the `None` of every worker.
+        """
         if drop:
             self._stopping.append(True)
             try:
@@ -101,8 +106,8 @@ def _run(
 
 
 def _work_singles(pool: ThreadPool, attempt: Attempt, rescue: Rescue, done: SimpleQueue[Message]) -> None:
-    get, put, stopping = pool._tasks.get, done.put, pool._stopping
-    while (task := get()) is not None and not stopping:
+    get, put = pool._tasks.get, done.put
+    while (task := get()) is not None:
         sequence, item, weight = task
         try:
             result = attempt(item)
@@ -115,7 +120,7 @@ def _work_singles(pool: ThreadPool, attempt: Attempt, rescue: Rescue, done: Simp
 
 def _work_chunks(pool: ThreadPool, attempt: Attempt, rescue: Rescue, done: SimpleQueue[Message]) -> None:
     get, put, stopping = pool._tasks.get, done.put, pool._stopping
-    while (task := get()) is not None and not stopping:
+    while (task := get()) is not None:
         sequence, items, weight = task
         results: list[Any] = []
         add = results.append

@@ -58,6 +58,7 @@ EXITED = -2
 """A worker has ended: `(EXITED, None, error or None)`; an error is a bug of the pool."""
 LONGEST_GRACE = 1e8
 """Seconds, about three years: what the system's own waits can take, and longer than anybody means."""
+LOOK_SECONDS = 0.5
 WAKE = -3
 """Look again: somebody asked to stop."""
 
@@ -353,6 +354,8 @@ class Outcomes(Iterator[list[R]]):
                 try:
                     sequence, results, detail = get(timeout=self._patience())
                 except Empty:
+                    if self._deadline is None or self._clock.monotonic() < self._deadline:
+                        continue
                     break
                 finally:
                     self.waited_seconds += self._clock.monotonic() - start
@@ -385,11 +388,15 @@ class Outcomes(Iterator[list[R]]):
     def _is_over(self, expected: int) -> bool:
         return self._finished or expected == self._total or self._exited == self._pool.size
 
-    def _patience(self) -> float | None:
-        """Return the seconds to wait for a result: without limit, or what is left of the grace."""
+    def _patience(self) -> float:
+        """Return the seconds to wait for a result before looking round: less where the grace ends sooner.
+
+        A signal that arrives on the way into a wait does not interrupt it; its handler runs when the
+        thread looks round. Twice a second costs nothing: it happens only when there is nothing to do.
+        """
         if self._deadline is None:
-            return None
-        return max(0.0, self._deadline - self._clock.monotonic())
+            return LOOK_SECONDS
+        return max(0.0, min(LOOK_SECONDS, self._deadline - self._clock.monotonic()))
 
     def _pay(self) -> None:
         self._reader.credits.put((self._owed_items, self._owed_bytes))

@@ -190,8 +190,10 @@ def test_ctrl_c_interrupts_a_consumer_in_full_flow(chunksize: int) -> None:
     """The results come faster than they can be counted."""
     text = """
 signal.signal(signal.SIGINT, signal.default_int_handler)
+results = runner.imap(abs, itertools.count(), chunksize=chunksize)
+next(results)
 print("waiting", flush=True)
-for _ in runner.imap(abs, itertools.count(), chunksize=chunksize): pass
+for _ in results: pass
 """
     assert interrupt(PRELUDE + text, chunksize) == -signal.SIGINT
 
