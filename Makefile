@@ -17,12 +17,12 @@ INSTALLING := $(VENV)/.installing
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench clean FORCE
+.PHONY: help run test torture check bench clean FORCE
 # With -j, two installations would meet in one .venv.
 .NOTPARALLEL:
 
 help:  ## these lines
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
 
 run: $(RUN_STAMP)  ## run the example job over 7,884 airports
 	@$(BIN)/runner run jobs/nearest_hub.yaml
@@ -31,6 +31,9 @@ run: $(RUN_STAMP)  ## run the example job over 7,884 airports
 
 test: check  ## check, then all tests
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
+
+torture: $(DEV_STAMP)  ## 2,000 kills, a failure at every file operation, thousands of power losses (an hour)
+	@TORTURE=1 TORTURE_KILLS=2000 $(BIN)/python -m pytest tests/durability --numprocesses 2
 
 check: $(DEV_STAMP)  ## lint, formatting and types
 	@$(BIN)/ruff check

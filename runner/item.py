@@ -6,7 +6,8 @@ about 0.1 µs, a frozen dataclass five times that.
 
 from __future__ import annotations
 
-import threading
+import sys
+from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
 
@@ -60,11 +61,23 @@ class BrokenRecord(NamedTuple):
     reason: str
 
 
-class Current(threading.local):
+class Current:
     """Which item the calling thread is at, so that what a task logs can be told with it.
 
-    Attributes:
-        index: Its index; `None` in a thread that has none.
+    Looked up on the thread's stack when somebody asks, in the frame of the attempt that called the task:
+    noting it for every item cost more than calling a small task does.
     """
 
-    index: int | None = None
+    def __init__(self) -> None:
+        self.attempt: CodeType | None = None
+
+    @property
+    def index(self) -> int | None:
+        """The index of the item; `None` in a thread that runs none."""
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None and frame.f_code is not self.attempt:
+            frame = frame.f_back
+        if frame is None:
+            return None
+        index: int = frame.f_locals["item"].index
+        return index

@@ -200,10 +200,11 @@ class Publication:
             with self._doing("create", staged.staged):
                 staged.fd, staged.size = self._files.create(staged.staged), 0
                 self._sync(staged.fd)
-        self._put(CHECKPOINT, Checkpoint().to_bytes())
         for folder in self._folders():
             with self._doing("sync the folder", folder):
                 self._sync_folder(folder)
+        # Last: where there is a checkpoint, there is all that it speaks of.
+        self._put(CHECKPOINT, Checkpoint().to_bytes())
 
     def resume(self, checkpoint: Checkpoint) -> None:
         """Open the files of an unfinished run, and cut off what is not committed (R4).
@@ -396,6 +397,8 @@ class Publication:
         for name in _OURS:
             with self._doing("remove", folder / name):
                 self._files.remove(folder / name)
+                if name == CHECKPOINT:
+                    self._sync_folder(folder)  # it never comes back without what it speaks of
 
     def _close(self) -> None:
         for staged in self._staged():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import threading
@@ -22,6 +21,7 @@ from .probes import (
     identity,
     reader_has_ended,
     settled,
+    signal_waiting_consumer,
 )
 
 Maker = Callable[..., Any]
@@ -264,9 +264,7 @@ def test_a_signal_handler_may_drain(outcomes: Maker, make_task: Maker, whole_chu
     def task(item: int) -> int:
         if item == 25:
             assert is_made.wait(PATIENCE)
-            # To the process: the kernel picks a thread, the handler always runs in the main one.
-            os.kill(os.getpid(), signal.SIGUSR1)
-            assert is_drained.wait(PATIENCE)
+            signal_waiting_consumer(signal.SIGUSR1, is_drained)
         return item
 
     before = signal.signal(signal.SIGUSR1, drain)

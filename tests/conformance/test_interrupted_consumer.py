@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import _thread
 import signal
 import sys
 import threading
@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from .probes import EVERYTHING, eventually, identity
+from .probes import EVERYTHING, PATIENCE, Background, eventually, identity, settled, signal_waiting_consumer
 
 Maker = Callable[..., Any]
 
@@ -22,74 +22,83 @@ class Alarm(Exception):
 
 
 @pytest.fixture
-def _raising_handler() -> Iterator[None]:
-    """Let SIGUSR1 raise `Alarm` in the main thread, as Ctrl-C raises `KeyboardInterrupt`."""
+def interrupt() -> Iterator[Callable[[], Background]]:
+    """Return what lets SIGUSR1 raise `Alarm`, once, as soon as the main thread waits in `next()`."""
+    was_handled = threading.Event()
 
     def handler(number: int, frame: object) -> None:
-        raise Alarm("from the handler")
+        if not was_handled.is_set():
+            was_handled.set()
+            raise Alarm("from the handler")
 
     before = signal.signal(signal.SIGUSR1, handler)
-    yield
+    yield lambda: Background(lambda: signal_waiting_consumer(signal.SIGUSR1, was_handled))
     signal.signal(signal.SIGUSR1, before)
 
 
-def signal_when_waiting() -> threading.Thread:
-    """Send SIGUSR1 to this process as soon as the calling thread stands in the engine's `next()`."""
-    caller = threading.get_ident()
-
-    def send() -> None:
-        eventually(
-            lambda: sys._current_frames()[caller].f_code.co_filename.endswith("window.py"), "in next()"
-        )
-        os.kill(os.getpid(), signal.SIGUSR1)
-
-    thread = threading.Thread(target=send)
-    thread.start()
-    return thread
-
-
-@pytest.mark.usefixtures("_raising_handler")
 def test_a_consumer_that_was_interrupted_can_go_on(
-    imap: Maker, make_task: Maker, chunksize: int | str, ordered: bool
+    imap: Maker, make_task: Maker, interrupt: Maker, chunksize: int | str, ordered: bool
 ) -> None:
     """Who catches the exception and asks again gets the result that it was waiting for, and all others."""
     task = make_task(held=EVERYTHING)
     results = imap(task, range(25), size=2, chunksize=chunksize, ordered=ordered)
-    sender = signal_when_waiting()
+    sender = interrupt()
     with pytest.raises(Alarm, match="from the handler"):
         next(results)
-    sender.join()
+    sender.value()
     task.let_go()
     assert sorted(results) == list(range(25))
 
 
-@pytest.mark.usefixtures("_raising_handler")
 def test_a_consumer_that_was_interrupted_can_close(
-    imap: Maker, make_task: Maker, chunksize: int | str, ordered: bool
+    imap: Maker, make_task: Maker, interrupt: Maker, chunksize: int | str, ordered: bool
 ) -> None:
     """The `with` block around the loop does its work."""
     feed = make_task(held=EVERYTHING)
     results = imap(identity, map(feed, count()), size=2, chunksize=chunksize, ordered=ordered)
-    sender = signal_when_waiting()
+    sender = interrupt()
     with pytest.raises(Alarm, match="from the handler"):
         next(results)
-    sender.join()
+    sender.value()
     feed.let_go()
     assert results.close(grace=10) == 0
     assert next(results, "end") == "end"
 
 
-@pytest.mark.usefixtures("_raising_handler")
 def test_a_consumer_of_lists_that_was_interrupted_can_go_on(
-    outcomes: Maker, make_task: Maker, whole_chunksize: int, ordered: bool
+    outcomes: Maker, make_task: Maker, interrupt: Maker, whole_chunksize: int, ordered: bool
 ) -> None:
     """The same one level below `imap`."""
     task = make_task(held=EVERYTHING)
     running = outcomes(task, range(25), chunksize=whole_chunksize, ordered=ordered)
-    sender = signal_when_waiting()
+    sender = interrupt()
     with pytest.raises(Alarm, match="from the handler"):
         next(running)
-    sender.join()
+    sender.value()
     task.let_go()
     assert sorted(result for results in running for result in results) == list(range(25))
     assert running.complete
+
+
+def test_a_signal_is_acted_on_although_it_does_not_interrupt_the_wait(
+    imap: Maker, make_task: Maker, interrupt: Maker, chunksize: int | str
+) -> None:
+    """One that arrives on the way into the wait must not be put off until there is a result."""
+    task, was_late, is_over = make_task(held=EVERYTHING), threading.Event(), threading.Event()
+    main = threading.get_ident()
+
+    def trip() -> None:
+        eventually(lambda: sys._current_frames()[main].f_code.co_filename.endswith("window.py"), "in next()")
+        settled(lambda: 0)
+        _thread.interrupt_main(signal.SIGUSR1)  # as a signal to the process, but wakes nobody
+        if not is_over.wait(PATIENCE / 2):
+            was_late.set()
+            task.let_go()
+
+    results = imap(task, range(25), size=2, chunksize=chunksize)
+    tripping = Background(trip)
+    with pytest.raises(Alarm, match="from the handler"):
+        next(results)
+    is_over.set()
+    tripping.value()
+    assert not was_late.is_set()

@@ -13,6 +13,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -39,15 +40,14 @@ STEPS = (
 
 def numbered(around: Callable[[int, str, tuple[Any, ...], Callable[[], Any]], Any]) -> type[Files]:
     """Return a class of `Files` whose steps are done by `around(number, name, arguments, do)`."""
-    lock, count = threading.Lock(), [0]
+    lock, numbers = threading.Lock(), count(1)
 
     def stepped(name: str) -> Callable[..., Any]:
         real = getattr(Files, name)
 
         def step(self: Files, *arguments: Any, **options: Any) -> Any:
             with lock:
-                count[0] += 1
-                number = count[0]
+                number = next(numbers)
             return around(number, name, arguments, lambda: real(self, *arguments, **options))
 
         return step
@@ -147,62 +147,82 @@ def recording(notes: str, root: str) -> type[Files]:
     A file is known by its inode, as the disk knows it; a name is given from the root.
     """
     book = Notes(notes)
-    lock = threading.Lock()
+    lock = threading.RLock()  # `make_folders` syncs: a step within a step
     seen: dict[tuple[int, int], int] = {}
+    numbers = count(1)
 
-    def file(fd: int) -> int:
+    def file(fd: int, *, is_new: bool = False) -> int:
         found = os.fstat(fd)
-        return seen.setdefault((found.st_dev, found.st_ino), len(seen))
+        key = (found.st_dev, found.st_ino)
+        if is_new or key not in seen:  # an inode number is used again
+            seen[key] = next(numbers)
+        return seen[key]
 
     def short(path: Path) -> str:
         return os.path.relpath(path, root)
 
+    def note(name: str, arguments: tuple[Any, ...], done: Any) -> None:
+        what, second = arguments[0], arguments[1] if len(arguments) > 1 else None
+        if name == "append":
+            book.add(step=name, file=file(what), data=base64.b64encode(bytes(second)).decode())
+        elif name == "truncate":
+            book.add(step=name, file=file(what), size=second)
+        elif name == "sync":
+            book.add(step=name, file=file(what))
+        elif name in ("create", "reopen"):
+            book.add(step=name, path=short(what), file=file(done, is_new=name == "create"))
+        elif name in ("rename", "link"):
+            book.add(step=name, path=short(what), to=short(second))
+        elif name in ("make_private_folder", "remove_folder", "sync_folder", "remove"):
+            book.add(step=name, path=short(what))
+
     def around(number: int, name: str, arguments: tuple[Any, ...], do: Callable[[], Any]) -> Any:
         with lock:  # so that the order of the notes is that of the steps
-            if name in ("sync", "sync_folder", "make_folders"):
-                pass
-            if name == "close":
-                return do()
             if name == "make_folders":
-                return do()
-            if name == "remove":
-                was = arguments[0].exists()
-                do()
-                if was:
-                    book.add(step=name, path=short(arguments[0]))
-                return None
-            before = None
-            if name == "create":
-                fd = do()
-                key = (os.fstat(fd).st_dev, os.fstat(fd).st_ino)
-                seen.pop(key, None)  # an inode number is used again
-                seen[key] = before = _next(seen)
-                book.add(step=name, path=short(arguments[0]), file=before)
-                return fd
+                missing = [path for path in (arguments[0], *arguments[0].parents) if not path.is_dir()]
+                for path in reversed(missing):
+                    book.add(step="make_private_folder", path=short(path))
+            is_idle = name == "remove" and not arguments[0].exists()
             done = do()
-            if name == "append":
-                data = base64.b64encode(bytes(arguments[1])).decode()
-                book.add(step=name, file=file(arguments[0]), data=data)
-            elif name == "truncate":
-                book.add(step=name, file=file(arguments[0]), size=arguments[1])
-            elif name == "sync":
-                book.add(step=name, file=file(arguments[0]))
-            elif name == "reopen":
-                book.add(step=name, path=short(arguments[0]), file=file(done))
-            elif name in ("rename", "link"):
-                book.add(step=name, path=short(arguments[0]), to=short(arguments[1]))
-            elif name in ("make_private_folder", "remove_folder", "sync_folder"):
-                book.add(step=name, path=short(arguments[0]))
+            if not is_idle:
+                note(name, arguments, done)
             return done
 
     return numbered(around)
 
 
-_numbers = iter(range(1, 1 << 30))
+def careless(*, cuts: bool = True) -> type[Files]:
+    """Return a disk that syncs nothing, which is quick; without `cuts`, one that cuts nothing off either."""
+    steps: dict[str, Any] = {"sync": lambda self, fd: None, "sync_folder": lambda self, path: None}
+    if not cuts:
+        steps["truncate"] = lambda self, fd, size: None
+    return type("Careless", (Files,), steps)
 
 
-def _next(seen: dict[tuple[int, int], int]) -> int:
-    return 1_000_000 + next(_numbers)
+def kill_at_lock_step(number: int) -> None:
+    """Let this process die before step `number` of the lock."""
+    import types
+
+    import runner.ledger.lock as lock
+
+    numbers = count(1)
+
+    def counted(module: object) -> types.SimpleNamespace:
+        def wrap(real: Callable[..., object]) -> Callable[..., object]:
+            def step(*arguments: object, **options: object) -> object:
+                if next(numbers) == number:
+                    die()
+                return real(*arguments, **options)
+
+            return step
+
+        names = {name: getattr(module, name) for name in dir(module)}
+        for name in ("open", "close", "flock", "fstat", "ftruncate", "pwrite", "unlink"):
+            if name in names:
+                names[name] = wrap(names[name])
+        return types.SimpleNamespace(**names)
+
+    lock.os, lock.fcntl = counted(os), counted(lock.fcntl)  # type: ignore[assignment]
 
 
 def _spelled(name: str, arguments: tuple[Any, ...]) -> str:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import shutil
 from typing import Any
 
 import pytest
 
 from tests.durability.conftest import KILLED, Lab
 
+STRIDE = 1 if "TORTURE" in os.environ else 5
+"""Of the sweep over all steps: the default suite takes one step of so many."""
 MOST_STEPS = 400
 """Arbitrary: the jobs here have fewer."""
 
@@ -44,7 +48,6 @@ EVERY_STEP = {
     "rename out",
     "sync_folder out",
     "remove ck",
-    "remove_folder .rows.jsonl.run",
 }
 """The numbered steps of the protocol, as the disk sees them."""
 
@@ -77,8 +80,17 @@ def _die_at(lab: Lab, step: int) -> tuple[bool, str]:
 
 def _recover(lab: Lab, reference: tuple[Any, Any], what: str) -> None:
     if lab.published() != reference or lab.work.exists():
+        is_over = lab.published() == reference and not (lab.work / "ck").exists()
         ended = lab.run()
-        assert ended.code == 0, f"{what}: {ended.err}"
+        if lab.keys.get("output", {}).get("if_exists") == "fail" and is_over:
+            # It died in its last clean-up: to the next run it is over, and what it left stays (see
+            # docs/durability.md, "Known gaps").
+            assert ended.code == 3, f"{what}: {ended.err}"
+            assert lab.published() == reference, what
+            for path in lab.root.rglob(".*.run"):
+                shutil.rmtree(path)
+        else:
+            assert ended.code == 0, f"{what}: {ended.err}"
     assert lab.published() == reference, what
     (lab.output.parent / f".{lab.output.name}.lock").unlink(missing_ok=True)  # of one killed at its very end
     assert not lab.leftovers(), what
@@ -90,7 +102,7 @@ def test_a_run_killed_before_any_operation_is_gone_on_with(lab: Lab, name: str) 
     """Every step from the first folder to the last removal; the final path is never torn."""
     reference = _prepare(lab, name)
     met, spared = set(), 0
-    for step in range(1, MOST_STEPS):
+    for step in range(random.Random(name).randint(1, STRIDE), MOST_STEPS, STRIDE):
         was_killed, operation = _die_at(lab, step)
         output, dead = lab.published()
         assert output in (None, reference[0]), operation
@@ -98,11 +110,11 @@ def test_a_run_killed_before_any_operation_is_gone_on_with(lab: Lab, name: str) 
         met.add(operation)
         _recover(lab, reference, f"{step}: {operation}")
         spared += not was_killed  # commits are timed, so one run has a few steps more than another
-        if spared == 4:
+        if spared == (4 if STRIDE == 1 else 1):
             break
     else:
         pytest.fail("the job has more steps than this test expects")
-    if name == "jsonl":
+    if name == "jsonl" and STRIDE == 1:
         assert met >= EVERY_STEP
 
 
@@ -111,7 +123,7 @@ def test_a_run_killed_again_while_it_recovers_is_gone_on_with(lab: Lab, name: st
     """Pairs, and triples, of moments, drawn at random."""
     reference = _prepare(lab, name)
     chance = random.Random(name)
-    for _ in range(12):
+    for _ in range(12 if STRIDE == 1 else 4):
         deaths = [_die_at(lab, chance.randint(8, 110)), _die_at(lab, chance.randint(1, 25))]
         if chance.random() < 0.4:
             deaths.append(_die_at(lab, chance.randint(1, 12)))

@@ -11,6 +11,9 @@ import pytest
 
 from tests.durability.conftest import Lab
 
+IS_LONG = "TORTURE" in os.environ
+STRIDE = 3 if IS_LONG else 18
+"""Of each of the three sweeps, which begin at steps of their own."""
 MOST_STEPS = 400
 """Arbitrary: a run of `_small` has fewer."""
 
@@ -79,13 +82,15 @@ def _sweep(
 
 @pytest.mark.parametrize("persists", [False, True], ids=["once", "from-then-on"])
 @pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC], ids=["EIO", "ENOSPC"])
-@pytest.mark.parametrize("start", [1, 2, 3])
+@pytest.mark.parametrize("start", [1, 2, 3] if IS_LONG else [1, 8, 14])
 def test_whichever_operation_fails_the_run_can_be_gone_on_with(
     lab: Lab, number: int, persists: bool, start: int
 ) -> None:
     """Exit code 4 with path and cause (0 where it did no harm), nothing torn, no sync after a failed one."""
     reference = _small(lab)
-    assert _sweep(lab, reference, number, persists=persists, stride=3, start=start) > 5
+    assert _sweep(lab, reference, number, persists=persists, stride=STRIDE, start=start) >= (
+        6 if IS_LONG else 1
+    )
 
 
 @pytest.mark.parametrize(
@@ -104,7 +109,29 @@ def test_whichever_operation_fails_in_another_layout_the_run_can_be_gone_on_with
 ) -> None:
     """Compressed output, two work folders, and results as they finish."""
     reference = _small(lab, **keys)
-    assert _sweep(lab, reference, errno.EIO, persists=False, stride=2, start=1) > 5
+    assert _sweep(lab, reference, errno.EIO, persists=False, stride=2 if IS_LONG else 12, start=1) >= (
+        6 if IS_LONG else 1
+    )
+
+
+def test_short_writes_change_no_byte(lab: Lab) -> None:
+    """Of each write one byte, a third or all arrives, in turn."""
+    reference = _small(lab)
+    ended = lab.run(disk={"kind": "stuttering"})
+    assert ended.code == 0, ended.err
+    assert lab.published() == reference
+
+
+def test_a_limit_on_the_size_of_files_ends_the_run_and_a_higher_one_lets_it_go_on(lab: Lab) -> None:
+    """`ulimit -f`: the same as a full disk."""
+    reference = _small(lab, input={"type": "range", "stop": 400})
+    ended = lab.run("--json", limit=12_000)
+    assert ended.code == 4, ended.err
+    assert "ulimit -f" in ended.report["message"]
+    assert str(lab.work) in ended.report["message"]
+    assert lab.published() == (None, None)
+    assert lab.run().code == 0
+    assert lab.published() == reference
 
 
 @pytest.mark.parametrize("ordered", [True, False])

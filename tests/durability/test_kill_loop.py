@@ -141,7 +141,7 @@ def _forked(lab: Lab, moment: float) -> int:
 @pytest.mark.parametrize("name", CASES)
 def test_a_run_killed_at_any_moment_ends_with_the_same_bytes(lab: Lab, name: str) -> None:
     """Whatever the format, the order and the pool, and however often."""
-    kills = -(-KILLS // len(CASES)) if KILLS else 7
+    kills = -(-KILLS // len(CASES)) if KILLS else 6
     chance = random.Random(f"{SEED} {name}")
     done = _torture(lab, CASES[name], kills, chance, _forked)
     print(f"{name}: {done} kills")  # noqa: T201
@@ -167,4 +167,4 @@ def test_a_started_process_killed_at_any_moment_ends_with_the_same_bytes(lab: La
                 return process.wait()
 
     chance = random.Random(f"{SEED} process")
-    assert _torture(lab, CASES["jsonl"], 6, chance, start) >= 6
+    assert _torture(lab, CASES["jsonl"], 3, chance, start) >= 3

@@ -35,7 +35,7 @@ def import_everything() -> None:
 def prepare(order: dict[str, Any]) -> None:
     """In the child: put on what the order asks for."""
     import runner.cli.execute as execute
-    from tests.durability import disks, mutants
+    from tests.durability import disks
 
     if order.get("limit"):
         import resource
@@ -53,10 +53,8 @@ def prepare(order: dict[str, Any]) -> None:
             disks.stuttering()
         else:
             execute.Files = getattr(disks, kind)(**disk)  # type: ignore[misc]
-    if order.get("mutant"):
-        mutants.MUTANTS[order["mutant"]].apply()
     if order.get("lock_step"):
-        mutants.kill_at_lock_step(order["lock_step"])
+        disks.kill_at_lock_step(order["lock_step"])
 
 
 def run(order: dict[str, Any]) -> int:

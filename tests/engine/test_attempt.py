@@ -10,6 +10,7 @@ import pytest
 from runner.engine.attempt import MOST_MESSAGE_BYTES, make_attempt, message_of, rescue, type_name
 from runner.errors import MalformedRecord, RowRefused
 from runner.item import NOWHERE, BrokenRecord, Item
+from runner.outcome import Outcome
 
 ITEM = Item(7, b"raw\n", NOWHERE)
 
@@ -41,7 +42,7 @@ class Steps:
             (lambda row: self.step("encode", row)) if is_written else None,
             self.fail,
         )
-        return attempt(item)
+        return Outcome(*attempt(item))
 
 
 def test_a_good_item_goes_through_all_steps():
@@ -101,7 +102,7 @@ def test_a_record_that_was_not_cut_is_never_decoded():
 def quickly(quick, decode):
     """Attempt an item whose value is had quickly, or else explained by `decode`."""
     attempt = make_attempt(decode, lambda value: [value], lambda row: row, lambda *about: None, quick=quick)
-    return attempt(ITEM)
+    return Outcome(*attempt(ITEM))
 
 
 def test_a_quick_decoder_gives_the_value():

@@ -11,7 +11,7 @@ import warnings
 import pytest
 import structlog
 
-from runner.item import Current
+from runner.item import NOWHERE, Current, Item
 from runner.observers.log import FIRST_FAILURES, FailureLog, RunLog, forget_old_runs, task_logs
 
 
@@ -180,8 +180,8 @@ def test_what_the_task_logs_and_warns_and_prints_is_taken(log, capsys, monkeypat
     """`logging`, `warnings` and structlog become events with the item; prints go to standard error."""
     monkeypatch.setattr(logging.getLogger(), "handlers", [])  # pytest's own raise for a wrong format
     current = Current()
-    with task_logs(log, current):
-        current.index = 7
+
+    def attempt(item):
         logging.getLogger("mine").info("got %d", 3)
         logging.getLogger("mine").debug("not at this level")
         logging.getLogger("mine").error("%d", "wrong format")
@@ -190,6 +190,10 @@ def test_what_the_task_logs_and_warns_and_prints_is_taken(log, capsys, monkeypat
             warnings.simplefilter("always")
             warnings.warn("careful", stacklevel=1)
         print("printed")  # noqa: T201
+
+    current.attempt = attempt.__code__
+    with task_logs(log, current):
+        attempt(Item(7, b"", NOWHERE))
     found = lines(log)
     assert {line["event"] for line in found} == {"task.log"}
     assert {line["index"] for line in found} == {7}
