@@ -396,8 +396,9 @@ class Publication:
     def _clear(self, folder: Path) -> None:
         for name in _OURS:
             with self._doing("remove", folder / name):
+                was_there = (folder / name).exists()
                 self._files.remove(folder / name)
-                if name == CHECKPOINT:
+                if name == CHECKPOINT and was_there:
                     self._sync_folder(folder)  # it never comes back without what it speaks of
 
     def _close(self) -> None:
