@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from runner.engine.mapping import Results, imap
-    from runner.errors import RunnerError, TaskFailed
+    from runner.errors import AttemptTimeout, RunnerError, TaskFailed
 
-__all__ = ["Results", "RunnerError", "TaskFailed", "imap"]
+__all__ = ["AttemptTimeout", "Results", "RunnerError", "TaskFailed", "imap"]
 
 _HOMES = {
+    "AttemptTimeout": "runner.errors",
     "Results": "runner.engine.mapping",
     "RunnerError": "runner.errors",
     "TaskFailed": "runner.errors",

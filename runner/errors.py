@@ -14,6 +14,7 @@
     ├── ItemFault                      this one item fails, nobody else
     │   ├── MalformedRecord            the record cannot be read as what the input says it is
     │   └── RowRefused                 the task's row cannot be written without changing it
+    ├── AttemptTimeout                 also a TimeoutError: an attempt took longer than `timeout`
     └── TaskFailed                     `runner.imap` only: a task raised what a caller must not meet raw
 
 A failure of a task is never one of these: it travels as a value (`runner.outcome.Failure`).
@@ -85,6 +86,14 @@ class MalformedRecord(ItemFault):
 
 class RowRefused(ItemFault):
     """A row cannot be written without changing a value; the message names the field."""
+
+
+class AttemptTimeout(RunnerError, TimeoutError):
+    """An attempt took longer than the job's `timeout`; never raised, only the error of its failure.
+
+    A `TimeoutError` that the task raises itself is the task's own; a retry rule for `TimeoutError` is
+    for both.
+    """
 
 
 class TaskFailed(RunnerError):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from runner.jobfile import LoadedJob, Problem
 from runner.jobfile.problem import KeyPath, format_path
+from runner.policies.retry import RetryPolicy, Rule
 from runner.sources.python_iterable import PythonOptions
 from runner.task import (
     Policy,
@@ -16,9 +17,11 @@ from runner.task import (
     TaskFault,
     TaskRejected,
     check_call,
+    find_exception,
     load_factory,
     load_task,
     locate,
+    review_exception,
 )
 
 if TYPE_CHECKING:
@@ -37,7 +40,64 @@ def review_task(loaded: LoadedJob, config: Config) -> list[Problem]:
             faults = [located]
         elif located.arguments is not None:
             faults = check_call(located, task.with_)
-    return _placed(loaded, faults) + _review_input(loaded, config)
+    return _placed(loaded, faults) + _review_input(loaded, config) + _review_retry(loaded)
+
+
+def _review_retry(loaded: LoadedJob) -> list[Problem]:
+    search = [loaded.root, *map(Path, sys.path)]
+    return [
+        problem
+        for path, name in _error_names(loaded)
+        if (fault := review_exception(name, search)) is not None
+        for problem in _placed(loaded, [fault], path)
+    ]
+
+
+def find_rules(loaded: LoadedJob, config: Config) -> tuple[RetryPolicy | None, list[Problem]]:
+    """Import the exceptions of `retry:`, after the task; return the policy, or what is wrong with them.
+
+    `None` and no problem where the job makes one attempt at everything.
+    """
+    assert loaded.job is not None
+    policies, problems = _policies(config), []
+    found: dict[KeyPath, type[BaseException]] = {}
+    for path, name in _error_names(loaded):
+        each = find_exception(name, policies)
+        if isinstance(each, TaskFault):
+            problems += _placed(loaded, [each], path)
+        else:
+            found[path] = each
+    if problems or not loaded.job.retry:
+        return None, problems
+    by_rule = zip(loaded.job.retry, _rule_paths(loaded), strict=True)
+    rules = [
+        Rule(
+            tuple(found[*path, "errors", number] for number in range(len(options.errors))),
+            options.attempts,
+            options.backoff,
+            options.then,
+        )
+        for options, path in by_rule
+    ]
+    return RetryPolicy(tuple(rules)), []
+
+
+def _rule_paths(loaded: LoadedJob) -> list[KeyPath]:
+    """Return where each rule of `retry:` stands: a single one may be written without a list."""
+    assert loaded.job is not None
+    data = loaded.document.data
+    if isinstance(data, dict) and isinstance(data.get("retry"), dict):
+        return [("retry",)]
+    return [("retry", number) for number in range(len(loaded.job.retry))]
+
+
+def _error_names(loaded: LoadedJob) -> list[tuple[KeyPath, str]]:
+    assert loaded.job is not None
+    return [
+        ((*path, "errors", number), name)
+        for options, path in zip(loaded.job.retry, _rule_paths(loaded), strict=True)
+        for number, name in enumerate(options.errors)
+    ]
 
 
 def _review_input(loaded: LoadedJob, config: Config) -> list[Problem]:

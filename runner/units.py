@@ -13,6 +13,8 @@ from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", re.ASCII)
 _DURATION_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_RATE = re.compile(r"(\d+(?:\.\d+)?)/(s|min|h)", re.ASCII)
+_RATE_SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0}
 _SIZE = re.compile(r"(\d+)(B|KiB|MiB|GiB)", re.ASCII)
 _SIZE_BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
@@ -31,6 +33,14 @@ def parse_size(text: str) -> int:
     if match is None:
         raise ValueError(f"a size is a whole number and a unit (512B, 64KiB, 16MiB, 1GiB), got {text!r}")
     return int(match[1]) * _SIZE_BYTES[match[2]]
+
+
+def parse_rate(text: str) -> float:
+    """Return the events per second of `50/s`, `1000/min` or `10/h`; raise ValueError for anything else."""
+    match = _RATE.fullmatch(text)
+    if match is None:
+        raise ValueError(f"a rate is a number and a time (50/s, 1000/min, 10/h), got {text!r}")
+    return float(match[1]) / _RATE_SECONDS[match[2]]
 
 
 def format_size(size: int) -> str:
@@ -72,6 +82,17 @@ def _duration(value: Any) -> float:
     raise ValueError(f"a duration is a number and a unit (500ms, 30s, 5m, 2h), got {value!r}")
 
 
+def _rate(value: Any) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        raise ValueError(f"a rate needs its time: write {value}/s, or /min, /h")
+    if not isinstance(value, str):
+        raise ValueError(f"a rate is a number and a time (50/s, 1000/min, 10/h), got {value!r}")
+    rate = parse_rate(value)
+    if rate <= 0:
+        raise ValueError(f"a rate must be above 0, got {value!r}")
+    return rate
+
+
 Size = Annotated[
     int,
     BeforeValidator(_size),
@@ -86,3 +107,10 @@ Duration = Annotated[
     WithJsonSchema({"type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?(ms|s|m|h|d)$"}),
 ]
 """A field that takes `30s` and holds seconds."""
+
+Rate = Annotated[
+    float,
+    BeforeValidator(_rate),
+    WithJsonSchema({"type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?/(s|min|h)$"}),
+]
+"""A field that takes `50/s` and holds events per second."""

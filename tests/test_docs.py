@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import NoneType
+from typing import get_args
 
 import pytest
 from pydantic import BaseModel
@@ -146,12 +148,18 @@ def paths_of(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
     """Yield the dotted path of every key of a model and of the models in it, but not of kinds."""
     for name, field in model.model_fields.items():
         key = prefix + (field.alias or name)
-        inner = field.annotation
+        inner = block_in(field.annotation)
         is_block = isinstance(inner, type) and issubclass(inner, BaseModel) and key not in ("input", "output")
         if not (is_block and model is Settings):
             yield key
         if is_block:
             yield from paths_of(inner, f"{key}.")
+
+
+def block_in(annotation: object) -> object:
+    """Return the model in `Model`, `Model | None` and `list[Model]`; any other annotation as it is."""
+    members = [each for each in get_args(annotation) if each is not NoneType]
+    return members[0] if len(members) == 1 else annotation
 
 
 def chapters_of(document: Path, level: int) -> dict[str, str]:

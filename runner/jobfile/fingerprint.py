@@ -25,6 +25,10 @@ _FREE = {
     "failures.tolerate",
     "output.if_exists",
     "input.append",
+    "timeout",
+    "deadline",
+    "rate_limit",
+    "retry",
 }
 _FREE_BLOCKS = {"pool"}
 _KEPT = {"pool.ordered"}
@@ -33,8 +37,8 @@ _KEPT = {"pool.ordered"}
 def fingerprint(job: Job, *, limit: int | None) -> dict[str, str]:
     """Return a hash for each key that may not change between a run and its resumption.
 
-    Everything is compared but what DESIGN 5 lists as free: the size and windows of the pool, the
-    tolerance, descriptions, commit settings.
+    Everything is compared but what DESIGN 5 lists as free: the size and windows of the pool, timeouts,
+    retries, rate limits, the tolerance, descriptions, commit settings.
     """
     values = job.model_dump(mode="json", by_alias=True)
     flat = {"--limit": limit} if limit is not None else {}

@@ -51,6 +51,8 @@ def locate(error: ErrorDetails, model: type[BaseModel], prefix: KeyPath, data: A
             holder = annotation
             path.append(part)
             annotation, data = _field_type(annotation, str(part)), data.get(part)
+        elif isinstance(data, dict) and isinstance(part, int) and get_origin(annotation) is list:
+            annotation = get_args(annotation)[0]  # a list of one, written without the list
         elif isinstance(data, dict) and part in data:
             arguments = get_args(annotation)
             path.append(part)

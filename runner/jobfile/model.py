@@ -16,6 +16,8 @@ from pydantic_core import PydanticCustomError
 
 from runner.jobfile.scalar import show_value
 from runner.options import Options
+from runner.policies.rate_limit import RateLimitOptions
+from runner.policies.retry import RetryOptions
 from runner.sinks.base import SinkOptions
 from runner.sizing import default_size, default_window
 from runner.sources.base import SourceOptions
@@ -215,6 +217,14 @@ class CommitOptions(Options):
     """Output that is committed at once when it has come together sooner."""
 
 
+def _as_list(value: object) -> object:
+    return [value] if isinstance(value, dict) else value
+
+
+Seconds = Annotated[Duration, Field(gt=0)]
+RetryRules = Annotated[list[RetryOptions], BeforeValidator(_as_list)]
+
+
 class Job(Options):
     """One batch job."""
 
@@ -238,6 +248,14 @@ class Job(Options):
     """What is called for every item."""
     pool: PoolOptions = Field(default_factory=PoolOptions)
     """How many at once and in which order."""
+    timeout: Seconds | None = None
+    """The longest that one attempt at an item may take; by default there is no limit."""
+    deadline: Seconds | None = None
+    """The longest that one start of the run may take, before it stops with all that is done committed."""
+    rate_limit: RateLimitOptions | None = None
+    """Most attempts that may start in a time, over the whole pool; by default there is no limit."""
+    retry: RetryRules = Field(default_factory=list)
+    """Which failed attempts are made again, how often and when: a rule, or a list of rules."""
     failures: FailureOptions = Field(default_factory=FailureOptions)
     """What happens to items that fail."""
     output: SerializeAsAny[SinkOptions]

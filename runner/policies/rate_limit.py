@@ -8,6 +8,29 @@ most `burst + rate x w` attempts start; with a burst of 1 they are evenly spaced
 from __future__ import annotations
 
 from threading import Lock
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from runner.options import Options
+from runner.units import Rate
+
+LATENESS = 0.02
+"""Seconds by which a start may miss its time and still count as on time (or one interval, if longer)."""
+
+
+class RateLimitOptions(Options):
+    """How many attempts may start in a time; `rate_limit: 50/s` is short for `rate_limit: {rate: 50/s}`."""
+
+    rate: Rate
+    """Attempts in a time, over the whole pool, retries included."""
+    burst: int = Field(default=1, ge=1)
+    """Attempts that may start at once after a pause; with 1 they are evenly spaced."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _expand_short_form(cls, data: Any) -> Any:
+        return data if isinstance(data, dict | cls) else {"rate": data}
 
 
 class RateLimit:
@@ -23,9 +46,14 @@ class RateLimit:
         self._slack = (burst - 1) * self._interval
         self._next = float("-inf")
         self._lock = Lock()
+        self.lateness = max(LATENESS, self._interval)
 
     def reserve(self, now: float) -> float:
-        """Take the next place; return the seconds to wait for it from `now` (monotonic), 0 for none."""
+        """Take the next place; return the seconds to wait for it from `now` (monotonic), 0 for none.
+
+        Who comes more than `lateness` after that has slept through it (the machine was suspended, or
+        had no time for us) and must take another place: all who slept would start at once.
+        """
         with self._lock:
             arrival = max(self._next, now)
             self._next = arrival + self._interval

@@ -2,17 +2,49 @@
 
 A list of rules; the first that names the error's class, or a base class of it, decides. Each rule has its
 own number of attempts for an item: an item that was throttled twice has still all its attempts for a
-broken connection.
+broken connection. Only what the task raises is tried again: a record that cannot be read, or a row that
+cannot be written, would be no better the next time.
 """
 
 from __future__ import annotations
 
+import keyword
 import math
 import random
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
+from pydantic import AfterValidator, Field
+
+from runner.options import Options
 from runner.policies.backoff import Backoff
+
+MOST_ATTEMPTS = 1000
+"""Arbitrary; who needs more has a job that should wait outside."""
+
+
+def _check_error_name(value: str) -> str:
+    if all(part.isidentifier() and not keyword.iskeyword(part) for part in value.split(".")):
+        return value
+    raise ValueError(
+        f"must be the name of an exception, such as TimeoutError or jobs.api.Busy, got {value!r}"
+    )
+
+
+ErrorName = Annotated[str, AfterValidator(_check_error_name)]
+
+
+class RetryOptions(Options):
+    """A rule for attempts that fail; `retry:` is one rule or a list of them, the first that fits decides."""
+
+    attempts: int = Field(default=1, ge=1, le=MOST_ATTEMPTS)
+    """Attempts in all at one item, the first one included."""
+    errors: list[ErrorName] = Field(default_factory=lambda: ["Exception"], min_length=1)
+    """Exceptions it is for, built-in or by their dotted path; derived classes count."""
+    backoff: Backoff = Field(default_factory=Backoff)
+    """The delays between attempts."""
+    then: Literal["fail", "stop"] = "fail"
+    """What happens when no attempt is left: the item fails, or the run stops."""
 
 
 @dataclass(frozen=True, slots=True)

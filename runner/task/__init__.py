@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from runner.task.exceptions import find_exception, review_exception
 from runner.task.fault import TaskFault, TaskRejected
 from runner.task.frames import user_frames
 from runner.task.load import Task, hash_code, load_factory, load_task
@@ -16,9 +17,11 @@ __all__ = [
     "TaskFault",
     "TaskRejected",
     "check_call",
+    "find_exception",
     "hash_code",
     "load_factory",
     "load_task",
     "locate",
+    "review_exception",
     "user_frames",
 ]

@@ -23,6 +23,7 @@ FaultCode = Literal[
     "task-form",
     "task-not-allowed",
     "unknown-argument",
+    "unknown-exception",
 ]
 
 
