@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from runner.engine.mapping import Results, imap
     from runner.errors import AttemptTimeout, RunnerError, TaskFailed
+    from runner.item import Context
 
-__all__ = ["AttemptTimeout", "Results", "RunnerError", "TaskFailed", "imap"]
+__all__ = ["AttemptTimeout", "Context", "Results", "RunnerError", "TaskFailed", "imap"]
 
 _HOMES = {
     "AttemptTimeout": "runner.errors",
+    "Context": "runner.item",
     "Results": "runner.engine.mapping",
     "RunnerError": "runner.errors",
     "TaskFailed": "runner.errors",

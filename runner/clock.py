@@ -1,10 +1,12 @@
-"""The only place that reads the time or sleeps, so that a test can put another clock in its place."""
+"""The only place that reads the time, sleeps or waits, so that a test can put another clock in its place."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Protocol
+from queue import SimpleQueue
+from typing import Any, Protocol
 
 
 class Clock(Protocol):
@@ -19,9 +21,20 @@ class Clock(Protocol):
     def sleep(self, seconds: float) -> None:
         """Block the calling thread for `seconds`."""
 
+    @property
+    def queue(self) -> Callable[[], SimpleQueue[Any]]:
+        """What makes a queue whose `get(timeout=...)` waits by this clock.
+
+        Every wait of the engine is one at such a queue, so whoever makes the queues knows when all
+        threads wait for time to pass.
+        """
+
 
 class SystemClock:
     """The machine's own clock."""
+
+    queue: type[SimpleQueue[Any]] = SimpleQueue
+    """Python's own, in C."""
 
     def now(self) -> datetime:
         """Return the machine's time in UTC."""

@@ -7,6 +7,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from runner.engine.attempt import message_of, type_name
+from runner.engine.guarded import GuardedPool
 from runner.engine.window import Outcomes
 from runner.errors import RowRefused
 from runner.item import Item, Where
@@ -14,12 +15,14 @@ from runner.ledger.checkpoint import Checkpoint
 from runner.ledger.dead_letter import dead_letter
 from runner.ledger.publication import Publication
 from runner.ledger.watermark import Watermark
+from runner.observers.attempts import AttemptObserver
 from runner.observers.log import FailureLog
 from runner.outcome import ExitCode, Failure, FailureGroup, Outcome, RunSummary
 from runner.policies.budget import FailureBudget
 from runner.sinks.base import Encoder
 from runner.sinks.json_text import encode_json
 from runner.sources.base import Source
+from runner.units import format_duration
 
 if TYPE_CHECKING:
     from runner.pipeline import Run
@@ -55,6 +58,8 @@ class Delivery:
         self._failure_log = FailureLog(run.log)
         self._verdict = ""
         self._culprit: tuple[Item, Failure] | None = None
+        self.pool: GuardedPool | None = None
+        self._attempts: AttemptObserver | None = None
         self._is_torn = False  # between the first byte of a list of outcomes and the last
         self._frozen = checkpoint
         self._broken_by: tuple[str, str] | None = None
@@ -67,6 +72,11 @@ class Delivery:
     def encode(self) -> Callable[[object], object] | None:
         """What the workers do with a row; `None` where rows are only counted."""
         return self._encoder.encode if self._encoder is not None else None
+
+    @property
+    def settles(self) -> bool:
+        """Whether `encode` returns snapshots, of which an item may have a list."""
+        return self._settle is not None
 
     @property
     def size(self) -> int:
@@ -83,11 +93,26 @@ class Delivery:
         )
 
     def seen(self, item: Item, failure: Failure) -> None:
-        """Told by the workers of each failure: once the budget cannot hold, nothing more is started."""
+        """Told of each item that has failed: once the budget cannot hold, nothing more is started."""
+        if failure is PASSED:
+            return
+        if failure.stops:
+            self._culprit = (item, failure)
+            self._run.stop.request("failures")
         if self._budget.seen(next(self._failures_seen)):
             if self._culprit is None:
                 self._culprit = (item, failure)
             self._run.stop.request("failures")
+
+    def watch(self) -> AttemptObserver:
+        """Return what the pool tells about attempts; its last counts are told by `conclude`."""
+        from runner.task import user_frames
+
+        run = self._run
+        self._attempts = AttemptObserver(
+            run.log, run.summary, failed=self.seen, frames=user_frames, say=run.say, clock=run.clock
+        )
+        return self._attempts
 
     def begin(self) -> None:
         """Write what comes before the first row."""
@@ -145,10 +170,14 @@ class Delivery:
         summary.running_seconds = self._run.clock.monotonic() - self._started_at
         summary.reading_seconds = min(outcomes.reading_seconds(), summary.running_seconds)
         summary.waiting_seconds = min(outcomes.waited_seconds, summary.running_seconds)
+        if self.pool is not None:
+            summary.throttled_seconds = self.pool.throttled_seconds
 
     def conclude(self, *, is_complete: bool) -> bool:
         """Decide how the run ended; return whether its output is to be published."""
         self._failure_log.close()
+        if self._attempts is not None:
+            self._attempts.close()
         summary, reason = self._summary, self._run.stop.reason
         if not self._verdict and is_complete and self._budget.at_end(summary.items):
             self._verdict = _verdict(self._run.job.failures.tolerate, summary)
@@ -156,7 +185,13 @@ class Delivery:
             self._tell_culprit()
         if self._verdict or (not is_complete and reason == "failures"):
             summary.status, summary.exit_code = "failed", ExitCode.FAILED
-            summary.message = self._verdict or "more items failed than are tolerated"
+            summary.message = self._verdict or self._excuse()
+            return False
+        if not is_complete and reason == "deadline":
+            summary.status, summary.exit_code = "failed", ExitCode.FAILED
+            assert self._run.job.deadline is not None
+            allowed = format_duration(self._run.job.deadline)
+            summary.message = f"the deadline of {allowed} passed before all items were done"
             return False
         if not is_complete:
             is_term = reason == "SIGTERM"
@@ -168,6 +203,11 @@ class Delivery:
             self._write([self._encoder.epilogue()])
         summary.status, summary.exit_code = "completed", ExitCode.DONE
         return True
+
+    def _excuse(self) -> str:
+        if self._culprit is not None and self._culprit[1].stops:
+            return _stopped_by(self._culprit[1])
+        return "more items failed than are tolerated"
 
     def _tell_culprit(self) -> None:
         """Name the failure that stopped the run where it lies behind items that were dropped.
@@ -218,9 +258,16 @@ class Delivery:
 
     def _settled(self, item: Item, snapshot: Any) -> tuple[Any, Failure | None]:
         assert self._settle is not None
+        assert self._encoder is not None
+        if type(snapshot) is not list or not self._run.task.is_many:
+            snapshot, before = [snapshot], None
+        else:
+            before = self._encoder.state()  # all rows of an item are written, or none
         try:
-            return self._settle(snapshot), None
+            return b"".join(map(self._settle, snapshot)), None
         except RowRefused as error:
+            if before is not None:
+                self._encoder.restore(before)
             failure = Failure("encode", type_name(error), message_of(error), error)
             self.seen(item, failure)
             return None, failure
@@ -239,8 +286,9 @@ class Delivery:
         else:
             group.count += 1
         self._log(kind, item, failure)
-        if self._budget.fail(items_so_far):
-            self._verdict = _verdict(self._run.job.failures.tolerate, self._summary)
+        if self._budget.fail(items_so_far) or failure.stops:
+            tolerate = self._run.job.failures.tolerate
+            self._verdict = _stopped_by(failure) if failure.stops else _verdict(tolerate, self._summary)
             self._broken_by = kind
             return False
         offset = self._publication.output_size if self._has_output_offset else None
@@ -260,6 +308,10 @@ class Delivery:
 
                 data["traceback"] = user_frames(failure.error)
         self._failure_log.failed(kind, now, **data)
+
+
+def _stopped_by(failure: Failure) -> str:
+    return f"a rule of `retry` says to stop at {failure.type}"
 
 
 def _verdict(tolerate: Any, summary: RunSummary) -> str:

@@ -96,6 +96,9 @@ class AttemptTimeout(RunnerError, TimeoutError):
     """
 
 
+AttemptTimeout.__module__ = "runner"  # where users find it, and name it in a job file
+
+
 class TaskFailed(RunnerError):
     """A task given to `runner.imap` raised `StopIteration` or something that is no `Exception`.
 

@@ -7,8 +7,13 @@ about 0.1 µs, a frozen dataclass five times that.
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from types import CodeType, FrameType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    import logging
 
 
 class Where(NamedTuple):
@@ -81,3 +86,39 @@ class Current:
             return None
         index: int = frame.f_locals["item"].index
         return index
+
+
+def _task_logger() -> logging.Logger:
+    import logging  # `validate` needs this module, and no log
+
+    return logging.getLogger("runner.task")
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a task may know of the attempt it makes: a parameter annotated `runner.Context` gets it.
+
+    Attributes:
+        index: 0-based position of the item among the items of the run.
+        attempt: Number of this attempt at the item, from 1; a resumed run begins at 1 again.
+        run_id: The run's id; a resumed run keeps it.
+        params: The parameters of the job, with the values of this run.
+        logger: Writes into the run's log, with the index of the item: `context.logger.info("...")`.
+    """
+
+    index: int
+    attempt: int
+    run_id: str
+    params: Mapping[str, object] = field(default_factory=dict)
+    logger: logging.Logger = field(default_factory=lambda: _task_logger())
+
+    @property
+    def idempotency_key(self) -> str:
+        """32 hexadecimal digits, the same for every attempt at this item in this run, resumed or not.
+
+        For services that take a key with a request and do nothing twice under the same key. A run that
+        starts over (`--restart`) has other keys.
+        """
+        from hashlib import blake2b
+
+        return blake2b(f"{self.run_id}:{self.index}".encode(), digest_size=16).hexdigest()

@@ -32,12 +32,14 @@ class Failure(NamedTuple):
         type: Name of the exception's class; with its module where it is not a builtin or ours.
         message: Its text, capped at 4 KiB; never empty.
         error: The exception itself with its traceback, for logs; `None` where nothing was raised.
+        stops: Whether a retry rule says that the whole run stops because of it.
     """
 
     stage: str
     type: str
     message: str
     error: BaseException | None
+    stops: bool = False
 
 
 class Outcome(NamedTuple):
@@ -89,6 +91,9 @@ class RunSummary:
     failed: int = 0
     rows: int = 0
     retries: int = 0
+    timeouts: int = 0
+    throttled_seconds: float = 0.0
+    abandoned_threads: int = 0
     resumed_from: int | None = None
     duration_seconds: float = 0.0
     output: str | None = None

@@ -8,20 +8,26 @@ before everything is done. An unfinished run of the same job is gone on with; on
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Any
 
 from runner.clock import Clock
 from runner.config import Config
 from runner.delivery import PASSED, Delivery
 from runner.destination import Destination, find_destination, is_to_skip, shorten
-from runner.engine.attempt import make_attempt, rescue
-from runner.engine.stop import Stop
-from runner.engine.threads import ThreadPool
-from runner.engine.window import Outcomes
-from runner.errors import Refused
+from runner.engine.attempt import make_attempt, make_full_attempt, message_of, rescue, type_name
+from runner.engine.guarded import GuardedPool, Policies
+from runner.engine.stop import GRACE_SECONDS, Stop
+from runner.engine.threads import Attempt, OpenWorker, ThreadPool, shared
+from runner.engine.window import LONGEST_GRACE, Message, Outcomes, Pool
+from runner.errors import Refused, WorkerBroken
 from runner.files import Files
-from runner.item import Current, Item
+from runner.item import Context, Current, Item
 from runner.jobfile import Job, LoadedJob
 from runner.jobfile.fingerprint import fingerprint
 from runner.ledger.checkpoint import Checkpoint
@@ -32,9 +38,11 @@ from runner.observers.log import RunLog
 from runner.observers.progress import Progress
 from runner.observers.summary import escape
 from runner.outcome import ExitCode, Outcome, RunSummary
+from runner.policies.rate_limit import RateLimit
+from runner.policies.retry import RetryPolicy
 from runner.sources.base import Source
 from runner.sources.python_iterable import PythonOptions
-from runner.task import Task, hash_code
+from runner.task import Task, hash_code, user_frames
 
 Factory = Callable[..., Iterable[object]]
 
@@ -46,6 +54,7 @@ class Run:
     Attributes:
         loaded: The job file.
         task: The task, imported and checked.
+        retry: The rules of `retry:`, their exceptions found; `None` for one attempt an item.
         factory: What makes the items of a `python` input, imported; else `None`.
         config: The operator's settings.
         summary: Filled while the run goes on.
@@ -65,6 +74,7 @@ class Run:
 
     loaded: LoadedJob
     task: Task
+    retry: RetryPolicy | None = None
     factory: Factory | None
     config: Config
     summary: RunSummary
@@ -128,7 +138,8 @@ def _deliver(
     committer = Committer(delivery.freeze, publication.commit, every=commit.every, size=commit.bytes)
     is_kept = _is_resumable(run, source)
     try:
-        with _start_engine(run, source, delivery, checkpoint) as outcomes:
+        outcomes = _start_engine(run, source, delivery, checkpoint)
+        with outcomes, _deadline(run):
             run.stop.attach(outcomes)
             delivery.begin()
             if is_kept:
@@ -140,7 +151,8 @@ def _deliver(
                 if not goes_on:
                     break
             delivery.note_times(outcomes)
-            return outcomes.complete
+        run.summary.abandoned_threads = outcomes.abandoned
+        return outcomes.complete
     finally:
         if is_kept:
             try:
@@ -150,27 +162,49 @@ def _deliver(
                 run.summary.is_kept = publication.holds_work
 
 
+@contextmanager
+def _deadline(run: Run) -> Iterator[None]:
+    """Stop the run when `deadline` has passed before the block ends."""
+    if run.job.deadline is None:
+        yield
+        return
+    seconds, ended = min(run.job.deadline, LONGEST_GRACE), run.clock.queue()
+
+    def wait() -> None:
+        try:
+            ended.get(timeout=seconds)
+        except Empty:
+            run.stop.request("deadline", grace=GRACE_SECONDS)
+
+    Thread(target=wait, name="runner-deadline", daemon=True).start()
+    try:
+        yield
+    finally:
+        ended.put(None)
+
+
 def _start_engine(run: Run, source: Source, delivery: Delivery, checkpoint: Checkpoint) -> Outcomes[Outcome]:
-    """Start the engine on what is left of the source, as `pool:` says."""
-    pool = run.job.pool
-    attempt = make_attempt(
-        source.decode,
-        run.task.bind(),
-        delivery.encode,
-        delivery.seen,
-        current=run.current,
-        quick=source.quick_decode,
-    )
-    if delivery.is_done is not None:
-        attempt = _passing(attempt, delivery.is_done)
+    """Start the engine on what is left of the source, as `pool:` and the policies say."""
+    pool, policies = run.job.pool, _policies(run)
     items: Iterator[Item] = source.items(checkpoint.index, checkpoint.position)
     if run.limit is not None:
         items = _first(items, run.limit - checkpoint.index)
-    chunksize = 1 if pool.chunksize == "auto" else pool.chunksize
+    # `auto` is 1 for threads: see `runner.engine.mapping`; and for policies, see `runner.engine.guarded`.
+    chunksize = 1 if pool.chunksize == "auto" or policies else pool.chunksize
+    open_worker = _open_worker(run, source, delivery, is_guarded=bool(policies))
+
+    def make_pool(done: SimpleQueue[Message]) -> Pool:
+        if not policies:
+            return ThreadPool(open_worker, rescue, done, size=pool.size, is_chunked=chunksize > 1)
+        delivery.pool = GuardedPool(
+            open_worker, done, policies=policies, watcher=delivery.watch(), size=pool.size, clock=run.clock
+        )
+        return delivery.pool
+
     return Outcomes(
         items,
-        lambda done: ThreadPool(attempt, rescue, done, size=pool.size, is_chunked=chunksize > 1),
-        chunksize=chunksize,  # `auto` is 1 for threads: see `runner.engine.mapping`
+        make_pool,
+        chunksize=chunksize,
         ordered=pool.ordered,
         window=pool.window,
         window_bytes=pool.window_bytes,
@@ -179,11 +213,81 @@ def _start_engine(run: Run, source: Source, delivery: Delivery, checkpoint: Chec
     )
 
 
-def _passing(attempt: Callable[[Item], Outcome], is_done: Callable[[int], bool]) -> Callable[[Item], Outcome]:
-    """Return `attempt` for items that are not done; those that are, behind a gap, are passed over."""
+def _policies(run: Run) -> Policies:
+    """Return what the job file says about attempts."""
+    limit = run.job.rate_limit
+    return Policies(
+        retry=run.retry,
+        timeout=run.job.timeout,
+        rate_limit=None if limit is None else RateLimit(limit.rate, limit.burst),
+    )
 
-    def passing(item: Item) -> Outcome:
-        return Outcome(item, None, 0, PASSED) if is_done(item.index) else attempt(item)
+
+def _open_worker(run: Run, source: Source, delivery: Delivery, *, is_guarded: bool) -> OpenWorker:
+    """Return what each worker calls, in its own thread, before its first item."""
+    task = run.task
+    if not (is_guarded or task.is_class or task.is_many or task.context):
+        attempt = make_attempt(
+            source.decode,
+            task.open()[0],
+            delivery.encode,
+            delivery.seen,
+            current=run.current,
+            quick=source.quick_decode,
+        )
+        return shared(_passing(attempt, delivery.is_done))
+
+    def open_worker() -> tuple[Attempt, Callable[[], None] | None]:
+        call, close = _opened(run)
+        attempt = make_full_attempt(
+            source.decode,
+            call,
+            delivery.encode,
+            failed=None if is_guarded else delivery.seen,
+            current=run.current,
+            quick=source.quick_decode,
+            context=partial(_context, run) if task.context is not None else None,
+            is_many=task.is_many,
+            settles=delivery.settles,
+        )
+        return _passing(attempt, delivery.is_done), close
+
+    return open_worker
+
+
+def _opened(run: Run) -> tuple[Callable[..., object], Callable[[], None] | None]:
+    """Open the task for one worker; return what is called, and what closes it without ever raising."""
+    try:
+        call, close = run.task.open()
+    except BaseException as error:
+        run.log.event("worker.open_failed", "error", traceback=user_frames(error))
+        said = f"{type_name(error)}: {message_of(error)}"
+        raise WorkerBroken(f"a worker could not be set up: `{run.task.dotted}` raised {said}") from error
+    return call, None if close is None else partial(_close, run, close)
+
+
+def _close(run: Run, close: Callable[[], object]) -> None:
+    try:
+        close()
+    except BaseException as error:  # all its items are done; it is told, and changes nothing
+        run.log.event("worker.close_failed", "error", traceback=user_frames(error))
+        said = escape(f"{type_name(error)}: {message_of(error)}")
+        run.say(f"warning: a worker could not be closed: `{run.task.dotted}` raised {said}")
+
+
+def _context(run: Run, index: int, number: int) -> Context:
+    return Context(index, number, run.summary.run_id, run.job.params)
+
+
+def _passing(attempt: Any, is_done: Callable[[int], bool] | None) -> Any:
+    """Return `attempt` for items that are not done; those that are, behind a gap, are passed over."""
+    if is_done is None:
+        return attempt
+
+    def passing(item: Item, *turn: Any) -> Outcome | None:
+        if is_done(item.index):
+            return Outcome(item, None, 0, PASSED)
+        return attempt(item, *turn)  # type: ignore[no-any-return]
 
     return passing
 

@@ -52,7 +52,7 @@ def test_a_good_task_is_imported_to_be_run(project):
     """What comes back can be called."""
     task, problems = import_task(project(), config())
     assert problems == []
-    assert task.bind()(5) == 5
+    assert task.open()[0](5) == 5
     assert project.imported.exists()
 
 

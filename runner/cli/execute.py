@@ -24,7 +24,7 @@ from runner.cli.words import say, show_problems
 from runner.clock import Clock, SystemClock
 from runner.config import Config, load_config
 from runner.destination import find_destination
-from runner.engine.stop import Stop
+from runner.engine.stop import GRACE_SECONDS, Stop
 from runner.errors import Broken, JobInvalid, Locked, Refused, UsageError
 from runner.files import Files
 from runner.item import Current
@@ -36,11 +36,10 @@ from runner.observers.progress import LiveProgress, Progress
 from runner.observers.summary import escape, render_summary, summary_json
 from runner.outcome import ExitCode, RunSummary
 from runner.pipeline import Run, run_job
-from runner.review import import_factory, import_task
+from runner.policies.retry import RetryPolicy
+from runner.review import find_rules, import_factory, import_task
 from runner.task import Task
 
-GRACE_SECONDS = 25.0
-"""For running items after a first signal: less than the 30 s that Kubernetes gives a container."""
 LEAVE_SECONDS = 2.0
 """For writing what is finished after a second signal; arbitrary."""
 
@@ -70,7 +69,7 @@ def execute(order: Order) -> ExitCode:
     log: RunLog | None = None
     start = clock.monotonic()
     try:
-        loaded, task, factory, config = _prepare(order, clock, summary)
+        loaded, task, retry, factory, config = _prepare(order, clock, summary)
         path = order.log_file or config.state / "runs" / summary.run_id / "log.jsonl"
         log = RunLog(path, run_id=summary.run_id, job=summary.job, level=config.log_level)
         # Rows on the same terminal would stand in the live line, and it would erase them.
@@ -80,6 +79,7 @@ def execute(order: Order) -> ExitCode:
         run = Run(
             loaded=loaded,
             task=task,
+            retry=retry,
             factory=factory,
             config=config,
             summary=summary,
@@ -107,7 +107,7 @@ def execute(order: Order) -> ExitCode:
 
 def _prepare(
     order: Order, clock: Clock, summary: RunSummary
-) -> tuple[LoadedJob, Task, Callable[..., Iterable[object]] | None, Config]:
+) -> tuple[LoadedJob, Task, RetryPolicy | None, Callable[..., Iterable[object]] | None, Config]:
     if order.as_json and ("output.path", "-") in order.overrides:
         raise UsageError("--json and an output on standard output exclude each other")
     loaded = _load(order, clock, order.date)
@@ -121,13 +121,15 @@ def _prepare(
     if order.as_json and getattr(loaded.job.output, "path", None) == "-":
         raise UsageError("--json and an output on standard output exclude each other")
     task, problems = import_task(loaded, config)
+    retry, more = find_rules(loaded, config)
+    problems += more
     factory, more = import_factory(loaded, config)
     problems += more
     if task is None or problems:
         raise _Shown(loaded, JobInvalid(problems))
     if loaded.problems and not order.is_quiet:
         show_problems(loaded.problems, {str(loaded.path): loaded.text})
-    return loaded, task, factory, config
+    return loaded, task, retry, factory, config
 
 
 def _load(order: Order, clock: Clock, date: date | None) -> LoadedJob:

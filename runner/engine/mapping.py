@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Literal, Self, TypeVar, cast
 
 from runner.engine.attempt import message_of
-from runner.engine.threads import ThreadPool
+from runner.engine.threads import ThreadPool, shared
 from runner.engine.window import Outcomes
 from runner.errors import TaskFailed
 from runner.sizing import default_size, default_window
@@ -193,7 +193,7 @@ def imap(
     rescue = runs.rescue
 
     def make_pool(done: Any) -> ThreadPool:
-        return ThreadPool(func, rescue, done, size=pool_size, is_chunked=chunk > 1)
+        return ThreadPool(shared(func), rescue, done, size=pool_size, is_chunked=chunk > 1)
 
     runs.outcomes = Outcomes(iterable, make_pool, chunksize=chunksize, ordered=ordered, window=window)
     results = cast(Results[R], Results.from_iterable(runs))

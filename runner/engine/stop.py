@@ -6,6 +6,9 @@ from typing import Any
 
 from runner.engine.window import Outcomes
 
+GRACE_SECONDS = 25.0
+"""For running items after a request: less than the 30 s that Kubernetes gives a container."""
+
 
 class Stop:
     """A request to stop, made before or while a map runs. Every method may be called from anywhere.

@@ -2,8 +2,12 @@
 
 Guarantees: whatever an item raises, `SystemExit`, `KeyboardInterrupt`, `GeneratorExit` and
 `StopIteration` included, becomes that item's result and touches nobody else's; a worker that is told
-to stop finishes the item it is at and nothing after it; when the last item is done, no worker holds a
+to stop finishes the item it is at, or the one it is about to take, and nothing after it; when the last
+item is done, no worker holds a
 reference to an item or a result.
+
+Each worker opens what it attempts items with, in its own thread, before its first item, and closes it after
+its last one: the place for a session or a connection. An opening that fails ends the run (law 10).
 
 Threads are daemons: a hung task must not keep the process from ending.
 """
@@ -21,8 +25,17 @@ from runner.errors import WorkerBroken
 
 Attempt = Callable[[Any], Any]
 """Runs one item. What it returns is the item's result; what it raises is handed to `Rescue`."""
+OpenWorker = Callable[[], tuple[Any, Callable[[], None] | None]]
+"""Returns what one worker attempts items with, and what closes it, or `None`; both in the worker's thread.
+
+What it raises ends the run, as it is if it is a `WorkerBroken`. Closing never raises."""
 Rescue = Callable[[Any, BaseException], Any]
 """Makes the result of an item from what its attempt raised; never raises itself."""
+
+
+def shared(attempt: Attempt) -> OpenWorker:
+    """Return what opens workers that all use the same `attempt`."""
+    return lambda: (attempt, None)
 
 
 class ThreadPool:
@@ -30,7 +43,7 @@ class ThreadPool:
 
     def __init__(
         self,
-        attempt: Attempt,
+        open_worker: OpenWorker,
         rescue: Rescue,
         done: SimpleQueue[Message],
         *,
@@ -47,7 +60,10 @@ class ThreadPool:
         work = _work_chunks if is_chunked else _work_singles
         self._threads = [
             Thread(
-                target=_run, args=(work, self, attempt, rescue, done), name=f"runner-worker-{n}", daemon=True
+                target=_run,
+                args=(work, self, open_worker, rescue, done),
+                name=f"runner-worker-{n}",
+                daemon=True,
             )
             for n in range(size)
         ]
@@ -95,19 +111,28 @@ class ThreadPool:
 
 
 def _run(
-    work: Callable[..., None], pool: ThreadPool, attempt: Attempt, rescue: Rescue, done: SimpleQueue[Message]
+    work: Callable[..., None],
+    pool: ThreadPool,
+    open_worker: OpenWorker,
+    rescue: Rescue,
+    done: SimpleQueue[Message],
 ) -> None:
     error: BaseException | None = None
     try:
-        work(pool, attempt, rescue, done)
+        attempt, close = open_worker()
+        try:
+            work(pool, attempt, rescue, done)
+        finally:
+            if close is not None:
+                close()
     except BaseException as raised:  # a bug of ours, or no memory: told, never a silent missing worker
         error = raised
     done.put((EXITED, None, error))
 
 
 def _work_singles(pool: ThreadPool, attempt: Attempt, rescue: Rescue, done: SimpleQueue[Message]) -> None:
-    get, put = pool._tasks.get, done.put
-    while (task := get()) is not None:
+    get, put, stopping = pool._tasks.get, done.put, pool._stopping
+    while not stopping and (task := get()) is not None:
         sequence, item, weight = task
         try:
             result = attempt(item)
@@ -120,7 +145,7 @@ def _work_singles(pool: ThreadPool, attempt: Attempt, rescue: Rescue, done: Simp
 
 def _work_chunks(pool: ThreadPool, attempt: Attempt, rescue: Rescue, done: SimpleQueue[Message]) -> None:
     get, put, stopping = pool._tasks.get, done.put, pool._stopping
-    while (task := get()) is not None:
+    while not stopping and (task := get()) is not None:
         sequence, items, weight = task
         results: list[Any] = []
         add = results.append

@@ -56,6 +56,8 @@ many items there are, and a run that has delivered all that were drawn is not co
 """
 EXITED = -2
 """A worker has ended: `(EXITED, None, error or None)`; an error is a bug of the pool."""
+BROKEN_GRACE = 25.0
+"""Seconds for what runs when a worker has broken: nobody may be there to ask twice."""
 LONGEST_GRACE = 1e8
 """Seconds, about three years: what the system's own waits can take, and longer than anybody means."""
 LOOK_SECONDS = 0.5
@@ -108,7 +110,7 @@ class _Reader(Generic[T]):
         weigh: Callable[[T], int] | None,
         clock: Clock,
     ) -> None:
-        self.credits: SimpleQueue[tuple[int, int]] = SimpleQueue()
+        self.credits: SimpleQueue[tuple[int, int]] = clock.queue()
         self.credits.put((window, 0))
         self.stopped = False
         self._items: Iterable[T] | None = items
@@ -271,7 +273,7 @@ class Outcomes(Iterator[list[R]]):
         self.abandoned = 0
         self.waited_seconds = 0.0
         self._clock = clock if clock is not None else SystemClock()
-        self._done: SimpleQueue[Message] = SimpleQueue()
+        self._done: SimpleQueue[Message] = self._clock.queue()
         self._pool = make_pool(self._done)
         self._reader: _Reader[Any] = _Reader(
             items,
@@ -386,7 +388,7 @@ class Outcomes(Iterator[list[R]]):
         return max(0.0, until - self._started_at - self._reader.waited_seconds)
 
     def _is_over(self, expected: int) -> bool:
-        return self._finished or expected == self._total or self._exited == self._pool.size
+        return self._finished or expected == self._total or self._exited >= self._pool.size
 
     def _patience(self) -> float:
         """Return the seconds to wait for a result before looking round: less where the grace ends sooner.
@@ -407,11 +409,13 @@ class Outcomes(Iterator[list[R]]):
             self._total, self._error = detail, self._error or error
         elif kind == EXITED:
             self._exited += 1
-            if error is not None:
-                self._reader.stop()
-                self._pool.stop(drop=True)
+            if isinstance(error, WorkerBroken):
+                self._error = self._error or error
+            elif error is not None:
                 self._error = WorkerBroken(f"a worker thread ended by itself: {error!r}")
                 self._error.__cause__ = error
+            if error is not None:
+                self.drain(grace=BROKEN_GRACE)
 
     def _finish(self) -> None:
         if self._finished:

@@ -209,10 +209,18 @@ def _configure_structlog(log: RunLog, current: Current) -> None:
 
 
 class FailureLog:
-    """Decides which failures are worth a line: the first of each kind, then one a second with a count."""
+    """Decides which failures are worth a line: the first of each kind, then one a second with a count.
 
-    def __init__(self, log: RunLog) -> None:
+    Args:
+        log: The run's log.
+        event: Name of the event of one failure.
+        level: Its level.
+    """
+
+    def __init__(self, log: RunLog, event: str = "item.failed", level: str = "error") -> None:
         self._log = log
+        self._event = event
+        self._level = level
         self._seen: dict[tuple[str, str], int] = {}
         self._quiet_until: dict[tuple[str, str], float] = {}
         self._untold: dict[tuple[str, str], int] = {}
@@ -227,12 +235,14 @@ class FailureLog:
         untold = self._untold.pop(kind, 0)
         if untold:
             data["not_logged"] = untold
-        self._log.event("item.failed", "error", **data)
+        self._log.event(self._event, self._level, **data)
 
     def close(self) -> None:
         """Tell how many failures of each kind were only counted since the last one that was told."""
         for (stage, kind), count in self._untold.items():
-            self._log.event("item.failures_not_logged", "error", stage=stage, type=kind, count=count)
+            self._log.event(
+                "events.not_logged", self._level, of=self._event, stage=stage, type=kind, count=count
+            )
         self._untold.clear()
 
     def wants_more(self, kind: tuple[str, str], now: float) -> bool:

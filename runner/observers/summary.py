@@ -26,6 +26,7 @@ def render_summary(summary: RunSummary, *, log: str | None, next_step: str | Non
         lines.append(f"  {escape(summary.message)}")
     if summary.running_seconds >= LEAST_SECONDS:
         lines.append(f"  {_times(summary)}")
+    lines += [f"  {line}" for line in _attempts(summary)]
     groups = sorted(summary.groups.values(), key=lambda group: -group.count)
     for group in groups[:MOST_GROUPS]:
         message = escape(group.message, MOST_MESSAGE)
@@ -57,6 +58,9 @@ def summary_json(summary: RunSummary) -> dict[str, Any]:
         "failed": summary.failed,
         "rows": summary.rows,
         "retries": summary.retries,
+        "timeouts": summary.timeouts,
+        "throttled_seconds": round(summary.throttled_seconds, 3),
+        "abandoned_threads": summary.abandoned_threads,
         "resumed_from": summary.resumed_from,
         "duration_seconds": round(summary.duration_seconds, 3),
         "output": summary.output,
@@ -98,6 +102,21 @@ def _times(summary: RunSummary) -> str:
     return "time: " + ", ".join(f"{share * 100 / run:.0f} % {name}" for name, share in shares)
 
 
+def _attempts(summary: RunSummary) -> list[str]:
+    """Say what was tried again, timed out, held back or left behind, each only if it happened."""
+    lines = []
+    if summary.retries or summary.timeouts:
+        parts = [_number(summary.retries, "retry", "retries")] if summary.retries else []
+        parts += [_number(summary.timeouts, "attempt") + " timed out"] if summary.timeouts else []
+        lines.append(", ".join(parts))
+    if summary.throttled_seconds >= LEAST_SECONDS:
+        lines.append(f"workers waited {format_duration(summary.throttled_seconds)} in all for `rate_limit`")
+    if summary.abandoned_threads:
+        count = summary.abandoned_threads
+        lines.append(f"{_number(count, 'thread')} still hung in the task at the end")
+    return lines
+
+
 def _counts(summary: RunSummary) -> str:
     rate = summary.items / summary.duration_seconds if summary.duration_seconds > 0 else 0
     parts = [_number(summary.items, "item"), _number(summary.rows, "row")]
@@ -106,5 +125,5 @@ def _counts(summary: RunSummary) -> str:
     return f"{', '.join(parts)} in {format_duration(summary.duration_seconds)} ({rate:,.0f} items/s)"
 
 
-def _number(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'s' if count != 1 else ''}"
+def _number(count: int, noun: str, plural: str | None = None) -> str:
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"

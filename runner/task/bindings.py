@@ -94,24 +94,15 @@ def imported_from(node: ast.AST, name: str) -> str | None:
     return None
 
 
-def _own_nodes(function: ast.FunctionDef) -> Iterator[ast.AST]:
-    """Yield the nodes of a function's own body, without those of functions and classes in it."""
-    waiting: list[ast.AST] = list(function.body)
-    while waiting:
-        node = waiting.pop()
-        yield node
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
-            waiting.extend(ast.iter_child_nodes(node))
-
-
 def form_of(node: ast.AST) -> str | None:
-    """Return the form of a definition that is no plain function, as `form_fault` takes it."""
+    """Return the form of a definition that cannot be a task, as `form_fault` takes it."""
     if isinstance(node, ast.AsyncFunctionDef):
         return "async"
-    if isinstance(node, ast.ClassDef):
-        return "class"
-    if isinstance(node, ast.FunctionDef) and any(
-        isinstance(inner, ast.Yield | ast.YieldFrom) for inner in _own_nodes(node)
-    ):
-        return "generator"
+    if isinstance(node, ast.ClassDef) and not node.bases and not node.keywords and not node.decorator_list:
+        names = {getattr(each, "name", None) for each in node.body}
+        call = next((each for each in node.body if getattr(each, "name", None) == "__call__"), None)
+        if isinstance(call, ast.AsyncFunctionDef):
+            return "async"
+        is_plain = all(isinstance(each, ast.FunctionDef | ast.Expr | ast.AnnAssign) for each in node.body)
+        return "class" if is_plain and "__call__" not in names else None
     return None

@@ -12,6 +12,7 @@ from types import FunctionType, ModuleType
 from typing import cast
 
 from runner.task.fault import TaskFault, TaskRejected, nearest
+from runner.task.form import context_parameter, is_async, is_generator, open_task
 from runner.task.frames import user_frames
 from runner.task.locate import Located, check_grammar, form_fault, locate, module_fault
 from runner.task.policy import Policy
@@ -22,32 +23,46 @@ TaskFunction = Callable[..., object]
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A function that is ready to be called with items.
+    """A function or a class that is ready to be opened by workers and called with items.
 
     Attributes:
         dotted: Its dotted path in the job file.
-        function: The function.
-        with_: Keyword arguments for every call. The values are shared between calls, as those of
-            `functools.partial` are.
+        function: The function, or the class.
+        with_: Keyword arguments for every call, or for building the class. The values are shared
+            between calls, as those of `functools.partial` are.
+        is_many: Whether it is a generator, which yields the rows of an item.
+        context: Name of the parameter that takes the `runner.Context`, `None` where there is none.
     """
 
     dotted: str
     function: TaskFunction
     with_: Mapping[str, object] = field(default_factory=dict)
+    is_many: bool = False
+    context: str | None = None
 
-    def bind(self) -> Callable[[object], object]:
-        """Return what is called with an item: the function itself where there is nothing to add."""
-        return partial(self.function, **self.with_) if self.with_ else self.function
+    @property
+    def is_class(self) -> bool:
+        """Whether every worker builds an instance of its own."""
+        return isinstance(self.function, type)
+
+    def open(self) -> tuple[Callable[..., object], Callable[[], object] | None]:
+        """Return what one worker calls with an item (and a context), and what closes it, or `None`.
+
+        Called in the worker's own thread; what a class raises goes through.
+        """
+        return open_task(self.function, dict(self.with_), self.context)
 
 
 def load_task(dotted: str, *, root: Path, policy: Policy, with_: Mapping[str, object] | None = None) -> Task:
-    """Import a task, with the project root first on `sys.path`, where it stays.
+    """Import a task: a function, a generator function or a class.
+
+    The project root is put first on `sys.path`, where it stays.
 
     What the module prints or starts while it is imported is its own affair. Called by the main
     thread, before any worker runs.
 
     Raises:
-        TaskRejected: The task is not allowed, cannot be imported, is no plain function, or cannot
+        TaskRejected: The task is not allowed, cannot be imported, is none of these forms, or cannot
             be called with an item and `with_`. Nothing is imported where the path alone is at fault.
         KeyboardInterrupt: The user interrupted the import.
     """
@@ -64,7 +79,7 @@ def load_task(dotted: str, *, root: Path, policy: Policy, with_: Mapping[str, ob
     faults = check_call(function, given)
     if faults:
         raise TaskRejected(faults)
-    return Task(dotted, function, given)
+    return Task(dotted, function, given, is_many=is_generator(function), context=context_parameter(function))
 
 
 def load_factory(dotted: str, *, root: Path, policy: Policy) -> Callable[..., Iterable[object]]:
@@ -192,16 +207,10 @@ def _is_own(value: object, module: ModuleType) -> bool:
 
 
 def _check_form(dotted: str, found: object) -> TaskFault | None:
-    import inspect
-
-    if isinstance(found, type):
+    if isinstance(found, type) and not any("__call__" in vars(each) for each in found.__mro__):
         return form_fault(dotted, "class")
-    call = found if inspect.isroutine(found) or isinstance(found, partial) else type(found).__call__
-    for candidate in (found, call):
-        if inspect.iscoroutinefunction(candidate) or inspect.isasyncgenfunction(candidate):
-            return form_fault(dotted, "async")
-        if inspect.isgeneratorfunction(candidate):
-            return form_fault(dotted, "generator")
+    if is_async(cast("TaskFunction", found)):
+        return form_fault(dotted, "async")
     return None
 
 

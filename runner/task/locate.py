@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from keyword import iskeyword
 from pathlib import Path
 
@@ -44,6 +44,7 @@ class Located:
         line: 1-based line of the definition, or of what binds the name; `None` where not known.
         arguments: Parameters of the function, `None` where they are not known.
         certain: Whether running the module could not say anything else.
+        built: Parameters for building it, where it is a class, and `arguments` are those of its `__call__`.
     """
 
     dotted: str
@@ -52,6 +53,7 @@ class Located:
     line: int | None = None
     arguments: ast.arguments | None = None
     certain: bool = False
+    built: ast.arguments | None = None
 
 
 def locate(dotted: str, search: Sequence[Path]) -> Located | TaskFault:
@@ -150,7 +152,48 @@ def _judge(
             return form_fault(dotted, form, note=f"{module.file}:{line}")
         if isinstance(node, ast.FunctionDef):
             return Located(dotted, module.name, module.file, line, node.args, certain=True)
+        if isinstance(node, ast.ClassDef) and not node.bases and not node.keywords:
+            return _judge_class(uncertain, node)
     return uncertain
+
+
+def _judge_class(uncertain: Located, node: ast.ClassDef) -> Located:
+    """Return what is known of a class without bases and decorators: how it is built and called."""
+    methods = {
+        each.name: each.args
+        for each in node.body
+        if isinstance(each, ast.FunctionDef) and not each.decorator_list
+    }
+    if "__call__" not in methods or not _is_simple(node):
+        return uncertain
+    nothing = ast.arguments([], [], None, [], [], None, [])
+    built = _without_self(methods["__init__"]) if "__init__" in methods else nothing
+    return replace(uncertain, arguments=_without_self(methods["__call__"]), built=built, certain=True)
+
+
+def _is_simple(node: ast.ClassDef) -> bool:
+    """Return whether a class is made by nothing but plain methods and attributes of no consequence."""
+    return not any(
+        isinstance(each, ast.FunctionDef) and each.name in ("__new__", "__init_subclass__")
+        for each in node.body
+    ) and not any(
+        isinstance(target, ast.Name) and target.id in ("__init__", "__call__")
+        for each in node.body
+        if isinstance(each, ast.Assign)
+        for target in each.targets
+    )
+
+
+def _without_self(arguments: ast.arguments) -> ast.arguments:
+    return ast.arguments(
+        arguments.posonlyargs[1:],
+        arguments.args if arguments.posonlyargs else arguments.args[1:],
+        arguments.vararg,
+        arguments.kwonlyargs,
+        arguments.kw_defaults,
+        arguments.kwarg,
+        arguments.defaults,
+    )
 
 
 def _judge_value(uncertain: Located, value: ast.expr | None) -> Located | TaskFault:
@@ -170,7 +213,7 @@ def _judge_value(uncertain: Located, value: ast.expr | None) -> Located | TaskFa
 
 
 def form_fault(dotted: str, form: str, *, note: str | None = None) -> TaskFault:
-    """Return the fault of a task that is `async`, a `class` or a `generator`: known, and not built."""
+    """Return the fault of a task that is `async`, or a `class` whose instances cannot be called."""
     notes = () if note is None else (note,)
     if form == "async":
         return TaskFault(
@@ -179,11 +222,10 @@ def form_fault(dotted: str, form: str, *, note: str | None = None) -> TaskFault:
             "write a plain function; it may call asyncio.run",
             notes,
         )
-    what = {"class": "a class", "generator": "a generator function"}[form]
     return TaskFault(
         "task-form",
-        f"`{dotted}` is {what}, which comes in a later version",
-        "write a function that takes an item and returns a row",
+        f"`{dotted}` is a class whose instances cannot be called",
+        "give it `def __call__(self, item)`, which returns a row",
         notes,
     )
 

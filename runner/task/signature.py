@@ -14,6 +14,7 @@ from enum import Enum
 from itertools import chain
 
 from runner.task.fault import TaskFault, nearest
+from runner.task.form import CONTEXT_NAMES, call_of
 from runner.task.locate import Located
 
 
@@ -43,6 +44,11 @@ class Parameter:
     annotation: str | None = None
     default: str | None = None
 
+    @property
+    def is_context(self) -> bool:
+        """Whether it takes the `runner.Context`, by the text of its annotation."""
+        return self.annotation is not None and self.annotation.strip("'\"") in CONTEXT_NAMES
+
 
 @dataclass(frozen=True, slots=True)
 class _Function:
@@ -67,6 +73,15 @@ def check_call(task: Callable[..., object] | Located, with_: Mapping[str, object
     function = _described(task)
     if function is None:
         return []
+    built = _built(task)
+    if built is not None:
+        # A class: `with:` builds it, and only the item and the context are given to its `__call__`.
+        faults = [*_check_given(built, None, with_), *_check_missing(built, None, with_)]
+        return [*_check_item(function, {}), *faults]
+    return _check_item(function, with_)
+
+
+def _check_item(function: _Function, with_: Mapping[str, object]) -> list[TaskFault]:
     item = next((each for each in function.parameters if each.kind is not Kind.KEYWORD), None)
     if item is None or item.kind is Kind.EXTRA:
         return [
@@ -80,15 +95,17 @@ def check_call(task: Callable[..., object] | Located, with_: Mapping[str, object
     return [*_check_given(function, item, with_), *_check_missing(function, item, with_)]
 
 
-def _check_given(function: _Function, item: Parameter, with_: Mapping[str, object]) -> list[TaskFault]:
+def _check_given(function: _Function, item: Parameter | None, with_: Mapping[str, object]) -> list[TaskFault]:
     by_name = {each.name: each for each in function.parameters if each.kind in (Kind.EITHER, Kind.KEYWORD)}
     usable = [name for name, each in by_name.items() if each is not item]
     takes_any = any(each.kind is Kind.EXTRA for each in function.parameters)
     faults = []
     for name, value in with_.items():
         parameter = by_name.get(name)
-        if parameter is item:
+        if parameter is not None and parameter is item:
             message = f"`{name}` is the parameter of `{function.name}` that takes the item"
+        elif parameter is not None and parameter.is_context:
+            message = f"`{name}` of `{function.name}` is the context, which the runner gives"
         elif parameter is not None:
             faults.extend(_check_type(function, parameter, value))
             continue
@@ -104,10 +121,14 @@ def _check_given(function: _Function, item: Parameter, with_: Mapping[str, objec
     return faults
 
 
-def _check_missing(function: _Function, item: Parameter, with_: Mapping[str, object]) -> list[TaskFault]:
+def _check_missing(
+    function: _Function, item: Parameter | None, with_: Mapping[str, object]
+) -> list[TaskFault]:
     faults = []
     for parameter in function.parameters:
         if parameter is item or parameter.default is not None or parameter.kind in (Kind.REST, Kind.EXTRA):
+            continue
+        if item is not None and parameter.is_context and parameter.kind is not Kind.POSITIONAL:
             continue
         if parameter.kind is Kind.POSITIONAL:
             message = (
@@ -180,11 +201,28 @@ def _described(task: Callable[..., object] | Located) -> _Function | None:
             return None
         place = None if task.file is None else f"{task.file}:{task.line}"
         return _Function(task.dotted.rpartition(".")[2], _parameters_of_syntax(task.arguments), place)
-    parameters = _parameters_of_object(task)
+    parameters = _parameters_of_object(call_of(task))
     if parameters is None:
         return None
+    if isinstance(task, type):
+        return _Function(f"{task.__name__}.__call__", parameters[1:], _place_of_object(call_of(task)))
     name = getattr(task, "__name__", None) or type(task).__name__
     return _Function(str(name), parameters, _place_of_object(task))
+
+
+def _built(task: Callable[..., object] | Located) -> _Function | None:
+    """Return how a class is built; `None` for what is no class, or where that is not known."""
+    if isinstance(task, Located):
+        if task.built is None:
+            return None
+        place = None if task.file is None else f"{task.file}:{task.line}"
+        return _Function(task.dotted.rpartition(".")[2], _parameters_of_syntax(task.built), place)
+    if not isinstance(task, type):
+        return None
+    parameters = _parameters_of_object(task)
+    if parameters is None:  # whatever it takes
+        parameters = [Parameter("kwargs", Kind.EXTRA)]
+    return _Function(task.__name__, parameters, _place_of_object(task.__init__))  # type: ignore[misc]
 
 
 def _parameters_of_syntax(arguments: ast.arguments) -> list[Parameter]:

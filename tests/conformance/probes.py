@@ -226,7 +226,7 @@ def open_outcomes(
 
     return Outcomes(
         items,
-        lambda done: ThreadPool(task, rescue, done, size=size, is_chunked=chunksize > 1),
+        lambda done: ThreadPool(lambda: (task, None), rescue, done, size=size, is_chunked=chunksize > 1),
         chunksize=chunksize,
         ordered=ordered,
         window=window,

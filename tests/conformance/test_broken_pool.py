@@ -86,7 +86,9 @@ def test_a_worker_that_breaks_by_itself_is_told_and_ends_the_run(whole_chunksize
 
     running = Outcomes(
         count(),
-        lambda done: ThreadPool(task, broken_rescue, done, size=3, is_chunked=whole_chunksize > 1),
+        lambda done: ThreadPool(
+            lambda: (task, None), broken_rescue, done, size=3, is_chunked=whole_chunksize > 1
+        ),
         chunksize=whole_chunksize,
         ordered=ordered,
         window=100,

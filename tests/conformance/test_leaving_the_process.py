@@ -84,7 +84,9 @@ from runner.engine.window import Outcomes
 
 outcomes = Outcomes(
     itertools.count(),
-    lambda done: ThreadPool(abs, lambda item, error: error, done, size=2, is_chunked=chunksize > 1),
+    lambda done: ThreadPool(
+        lambda: (abs, None), lambda item, error: error, done, size=2, is_chunked=chunksize > 1
+    ),
     chunksize=chunksize,
     ordered=True,
     window=100,

@@ -24,7 +24,11 @@ class Driven:
     def __init__(self, task: Callable[[Any], Any], size: int, is_chunked: bool) -> None:
         self.done: SimpleQueue[Message] = SimpleQueue()
         self.pool = ThreadPool(
-            task, lambda item, error: ("failed", item), self.done, size=size, is_chunked=is_chunked
+            lambda: (task, None),
+            lambda item, error: ("failed", item),
+            self.done,
+            size=size,
+            is_chunked=is_chunked,
         )
         self.pool.start()
 

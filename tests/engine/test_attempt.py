@@ -94,7 +94,7 @@ def test_a_record_that_was_not_cut_is_never_decoded():
     """It fails in the step `read`, with the sentence of its source."""
     steps = Steps()
     outcome = steps.run(Item(3, BrokenRecord(b"head", 10, 1, "the quote is never closed"), NOWHERE))
-    assert outcome.failure == ("read", "MalformedRecord", "the quote is never closed", None)
+    assert outcome.failure == ("read", "MalformedRecord", "the quote is never closed", None, False)
     assert steps.calls == []
     assert steps.failures == 1
 

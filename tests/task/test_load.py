@@ -31,8 +31,8 @@ def load(dotted: str, root: Path, **with_: object) -> Task:
 def test_a_task_without_arguments_is_the_function_itself(project: Project) -> None:
     """Nothing stands between the pool and the user's function."""
     task = load("batch.tasks.double", project(batch__tasks="def double(item): return 2 * item"))
-    assert task.bind() is task.function is sys.modules["batch.tasks"].double
-    assert task.bind()(21) == 42
+    assert task.open()[0] is task.function is sys.modules["batch.tasks"].double
+    assert task.open()[0](21) == 42
 
 
 def test_arguments_are_given_to_every_call(project: Project) -> None:
@@ -40,8 +40,8 @@ def test_arguments_are_given_to_every_call(project: Project) -> None:
     task = load(
         "tasks.add", project(tasks="def add(item, /, *, item2=0, **more): return item + item2"), item2=2
     )
-    assert task.bind()(40) == 42
-    assert isinstance(task.bind(), functools.partial)
+    assert task.open()[0](40) == 42
+    assert isinstance(task.open()[0], functools.partial)
 
 
 def test_the_root_comes_first_and_once(project: Project) -> None:
@@ -144,7 +144,7 @@ def test_callables_of_the_users_own_are_tasks(
 ) -> None:
     """Functions, partials, decorated ones, methods and callable objects alike."""
     task = load_task(f"mymod.{name}", root=project(mymod=CALLABLES), policy=Policy(allow))
-    assert task.bind()(5) == 5
+    assert task.open()[0](5) == 5
 
 
 @pytest.mark.parametrize(
@@ -250,8 +250,6 @@ def test_a_missing_neighbour_is_no_missing_package(project: Project) -> None:
         ("batch.tasks.fetch", "async-task", None),
         ("batch.tasks.stream", "async-task", None),
         ("batch.tasks.caller", "async-task", None),
-        ("batch.tasks.expand", "task-form", None),
-        ("batch.tasks.bound", "task-form", None),
         ("batch.tasks.Geo", "task-form", None),
         ("batch.tasks.nothing", "no-item-parameter", None),
         ("batch.tasks._private", "bad-dotted-path", None),
@@ -271,8 +269,6 @@ def test_what_is_no_task_is_a_fault_in_the_users_terms(
             def nothing(): ...
             async def fetch(item): ...
             async def stream(item): yield item
-            def expand(item): yield item
-            bound = functools.partial(expand)
             class Geo:
                 @staticmethod
                 def of(item): ...
@@ -302,7 +298,7 @@ def test_a_task_that_a_package_gets_from_elsewhere_is_found(project: Project) ->
         batch__inner="def f(item): return item",
     )
     names = ["f", "made", "renamed.f", "inner.f"]
-    assert [load(f"batch.{name}", root).bind()(5) for name in names] == [5, 5, 5, 5]
+    assert [load(f"batch.{name}", root).open()[0](5) for name in names] == [5, 5, 5, 5]
 
 
 def test_an_interrupt_while_importing_is_the_users(project: Project) -> None:
@@ -331,7 +327,7 @@ def test_the_trace_of_an_error_has_causes_and_no_frames_of_ours(project: Project
     """
     task = load("tasks.f", project(tasks=source))
     with pytest.raises(ValueError, match="no distance") as caught:
-        task.bind()({})
+        task.open()[0]({})
     trace = user_frames(caught.value)
     assert (
         trace.index("KeyError: 'km'") < trace.index("direct cause") < trace.index("ValueError: no distance")

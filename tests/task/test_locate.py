@@ -189,14 +189,24 @@ def test_a_value_is_not_callable(project: Project, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("dotted", "code"),
-    [("tasks.fetch", "async-task"), ("tasks.expand", "task-form"), ("tasks.Geo", "task-form")],
+    ("dotted", "code", "words"),
+    [
+        ("tasks.fetch", "async-task", "comes in a later version"),
+        ("tasks.Geo", "task-form", "cannot be called"),
+    ],
 )
-def test_forms_that_come_later_are_named(project: Project, dotted: str, code: str) -> None:
-    """`async def`, generators and classes are seen before anything runs."""
+def test_forms_that_cannot_be_called_are_named(project: Project, dotted: str, code: str, words: str) -> None:
+    """`async def` and classes without `__call__` are seen before anything runs."""
     wrong = fault(locate(dotted, [project(tasks=TASKS)]))
     assert wrong.code == code
-    assert "comes in a later version" in wrong.message
+    assert words in wrong.message
+
+
+def test_a_generator_is_a_function(project: Project) -> None:
+    """Its parameters are known."""
+    place = found(locate("tasks.expand", [project(tasks=TASKS)]))
+    assert place.certain
+    assert place.arguments is not None
 
 
 @pytest.mark.parametrize(

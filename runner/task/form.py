@@ -1,0 +1,119 @@
+"""The form of a task: a function, a generator function, or a class that every worker builds for itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, cast
+
+from runner.item import Context
+
+CONTEXT_NAMES = frozenset({"Context", "runner.Context", "runner.item.Context"})
+"""How the annotation of a context is written, where only its text is known."""
+
+
+def call_of(task: Callable[..., object]) -> Callable[..., object]:
+    """Return what is called with an item: the function itself, or the `__call__` of a class."""
+    return cast("Callable[..., object]", task.__call__) if isinstance(task, type) else task
+
+
+def is_generator(task: Callable[..., object]) -> bool:
+    """Return whether a task yields its rows, as far as its code says; decorators may hide it."""
+    return any(map(_is_generator_function, _layers(call_of(task))))
+
+
+def is_async(task: Callable[..., object]) -> bool:
+    """Return whether a task is `async def`."""
+    import inspect
+
+    return any(
+        inspect.iscoroutinefunction(each) or inspect.isasyncgenfunction(each)
+        for each in _layers(call_of(task))
+    )
+
+
+def context_parameter(task: Callable[..., object]) -> str | None:
+    """Return the name of the parameter that is annotated `runner.Context`, `None` where there is none.
+
+    An annotation that is text is looked up in the module of the function; one that cannot be found there
+    (imported for type checkers only) counts when it is called as ours is.
+    """
+    import inspect
+
+    call = call_of(task)
+    try:
+        parameters = inspect.signature(call).parameters.values()
+    except (TypeError, ValueError):  # written in C, or a forged `__signature__`
+        return None
+    names = getattr(inspect.unwrap(call), "__globals__", {})
+    for parameter in parameters:
+        annotation = parameter.annotation
+        if isinstance(annotation, str):
+            annotation = _looked_up(annotation, names)
+        if annotation is Context:
+            return parameter.name
+    return None
+
+
+def open_task(
+    task: Callable[..., object], with_: dict[str, object], context: str | None
+) -> tuple[Callable[..., object], Callable[[], object] | None]:
+    """Return what a worker calls with each item, and what closes it; called in the worker's own thread.
+
+    A class is built with the arguments of `with:` and entered if it can be (`__enter__`); it is closed by
+    `__exit__`, else by `close`. What the class raises goes through.
+
+    Args:
+        task: The function or class.
+        with_: The arguments of `with:`.
+        context: Name of the parameter that takes the context. Then a second argument is taken for it.
+    """
+    close: Callable[[], object] | None = None
+    if isinstance(task, type):
+        worker: Any = task(**with_)
+        leave = getattr(worker, "__exit__", None)
+        if leave is not None and hasattr(worker, "__enter__"):
+            worker = worker.__enter__()
+            close = partial(leave, None, None, None)
+        else:
+            close = getattr(worker, "close", None)
+        call: Callable[..., object] = worker
+    else:
+        call = partial(task, **with_) if with_ else task
+    if context is None:
+        return call, close
+    name = context
+    return (lambda value, context: call(value, **{name: context})), close
+
+
+def _layers(function: object) -> list[object]:
+    """Return a callable, what is called for it, and what decorators with `functools.wraps` are around."""
+    import inspect
+
+    layers: list[object] = []
+    while function not in layers:
+        layers.append(function)
+        if isinstance(function, partial):
+            function = function.func
+        elif not inspect.isroutine(function):
+            function = type(function).__call__
+        else:
+            function = getattr(function, "__wrapped__", function)
+    return layers
+
+
+def _is_generator_function(function: object) -> bool:
+    import inspect
+
+    return inspect.isgeneratorfunction(function)
+
+
+def _looked_up(text: str, names: dict[str, object]) -> object:
+    text = text.strip("'\"")
+    first, *rest = text.split(".")
+    if first not in names:
+        return Context if text in CONTEXT_NAMES else None
+    found = names[first]
+    for part in rest:
+        found = getattr(found, part, None)
+    return found
