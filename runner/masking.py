@@ -25,7 +25,7 @@ from __future__ import annotations
 import re
 import string
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self, TextIO, cast
 
 LEAST = 6
@@ -83,14 +83,10 @@ class Secrets:
 
     def reveal(self, value: object) -> Any:
         """Return a value with every sealed text in it, however deep, as plain text."""
-        if isinstance(value, Sealed):
-            values = self._values
-            return "".join(values[p] if n % 2 else p for n, p in enumerate(value.pieces))
-        if isinstance(value, dict):
-            return {key: self.reveal(inner) for key, inner in value.items()}
-        if isinstance(value, list):
-            return [self.reveal(inner) for inner in value]
-        return value
+        values = self._values
+        return _opened(
+            value, lambda text: "".join(values[p] if n % 2 else p for n, p in enumerate(text.pieces))
+        )
 
     def mask(self, text: str) -> str:
         """Return `text` with the reference in the place of each value; the very text where there is none.
@@ -173,6 +169,11 @@ class MaskedStream:
         return getattr(self.stream, name)
 
 
+def spell(value: object) -> Any:
+    """Return a value with every sealed text in it, however deep, as plain text that shows its references."""
+    return _opened(value, lambda text: "".join(text))
+
+
 def mask_streams(secrets: Secrets) -> None:
     """Mask what this process writes to `sys.stdout` and `sys.stderr` from now on; nothing for no secrets.
 
@@ -186,6 +187,16 @@ def mask_streams(secrets: Secrets) -> None:
 def _masked(stream: TextIO, secrets: Secrets) -> TextIO:
     inner = stream.stream if isinstance(stream, MaskedStream) else stream
     return cast("TextIO", MaskedStream(inner, secrets))
+
+
+def _opened(value: object, open_: Callable[[Sealed], str]) -> Any:
+    if isinstance(value, Sealed):
+        return open_(value)
+    if isinstance(value, dict):
+        return {key: _opened(inner, open_) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_opened(inner, open_) for inner in value]
+    return value
 
 
 def _marker(name: str) -> str:

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from runner.masking import LEAST, NO_SECRETS, MaskedStream, Sealed, Secrets, mask_streams
+from runner.masking import LEAST, NO_SECRETS, MaskedStream, Sealed, Secrets, mask_streams, spell
 
 VALUE = "p4ss/w+rd \"q\" 'é' \\ end"
 KEY = "-----BEGIN KEY-----\nMIIEvQIBADANBg\nkqhkiG9w0BAQEF\nshort\n-----END KEY-----"
@@ -50,6 +50,9 @@ def test_values_are_revealed_however_deep_and_nothing_else_is():
     revealed = secrets.reveal(given_)
     assert revealed == {"a": ["value-other"], "b": T, "c": 5, "d": {"e": "other"}}
     assert type(revealed["a"][0]) is str
+    spelled = spell(given_)
+    assert spelled["a"] == ["${secret.T}-${secret.U}"]
+    assert type(spelled["a"][0]) is str
     assert isinstance(given_["a"][0], Sealed)
 
 

@@ -170,13 +170,16 @@ def type_name(error: BaseException) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
-def message_of(error: BaseException) -> str:
-    """Return the text of `error`, never empty and at most 4 KiB; also when its `__str__` raises."""
+def message_of(error: BaseException, mask: Callable[[str], str] = str) -> str:
+    """Return the text of `error`, never empty and at most 4 KiB; also when its `__str__` raises.
+
+    `mask` takes secrets out of it before it is cut.
+    """
     try:
         text = str(error)
     except BaseException as broken:  # user code again, and nothing it does may end the worker
         text = f"(its message could not be read: {type(broken).__name__})"
-    text = text or f"({type(error).__name__} without a message)"
+    text = mask(text) or f"({type(error).__name__} without a message)"
     data = text.encode("utf-8", "backslashreplace")
     if len(data) <= MOST_MESSAGE_BYTES:
         return data.decode("utf-8")

@@ -28,11 +28,13 @@ def dead_letter(
     decode: Callable[[Item], object],
     encode: Callable[[object], bytes],
     output_offset: int | None,
+    mask: Callable[[str], str] = str,
 ) -> bytes:
     """Return the line for a failed item, line ending included.
 
     `output_offset` is where in the uncompressed output its rows would have stood (`None`:
-    unordered, or no output).
+    unordered, or no output). `mask` takes secrets out of the `repr` of an item that is no data; what
+    is data is written as it is.
     """
     line: dict[str, Any] = {"index": item.index, "where": _where(item.where)}
     error = {"stage": failure.stage, "type": failure.type, "message": failure.message}
@@ -42,7 +44,7 @@ def dead_letter(
             return encode({**line, "item": decode(item), **rest})
         except RunnerError:
             pass  # decoded now and not before, or nothing that JSON can say: the raw record says it
-    return encode({**line, **_raw(item.raw), **rest})
+    return encode({**line, **_raw(item.raw, mask), **rest})
 
 
 def _where(where: Where) -> dict[str, Any]:
@@ -53,11 +55,11 @@ def _where(where: Where) -> dict[str, Any]:
     return place
 
 
-def _raw(raw: object) -> dict[str, str]:
+def _raw(raw: object, mask: Callable[[str], str]) -> dict[str, str]:
     if isinstance(raw, BrokenRecord):
         raw = raw.head
     if not isinstance(raw, bytes):
-        return {"raw": _shown(raw)}
+        return {"raw": _shown(raw, mask)}
     raw = raw.removesuffix(b"\n").removesuffix(b"\r")[:MOST_RAW_BYTES]
     try:
         return {"raw": raw.decode("utf-8")}
@@ -65,9 +67,9 @@ def _raw(raw: object) -> dict[str, str]:
         return {"raw_base64": b64encode(raw).decode("ascii")}
 
 
-def _shown(value: object) -> str:
+def _shown(value: object, mask: Callable[[str], str]) -> str:
     try:
-        text = repr(value)
+        text = mask(repr(value))
     except Exception as error:  # the user's own code; its value is only for a person to look at
         return f"({type(value).__name__}; its text could not be read: {type(error).__name__})"
     return text[:MOST_RAW_BYTES].encode("utf-8", "backslashreplace").decode()

@@ -2,9 +2,9 @@
 
 Every line has `event` (a stable dotted name), `level`, `timestamp`, `run_id` and `job`. What the task and
 its libraries log, with `logging`, `warnings` or structlog, becomes the event `task.log` with `logger`,
-`message`, `data` and the `index` of the item. A log that cannot be written never fails the run: the
-first error is kept in `error` for the summary, and nothing more is written. This is the only importer
-of structlog.
+`message`, `data` and the `index` of the item. Secrets are masked in every value, before it is cut. A log
+that cannot be written never fails the run: the first error is kept in `error` for the summary, and nothing
+more is written. This is the only importer of structlog.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import orjson
 import structlog
 
 from runner.item import Current
+from runner.masking import NO_SECRETS, Secrets
 
 KEPT_RUNS = 50
 """Arbitrary: as many run folders stay in the state."""
@@ -31,14 +32,20 @@ FIRST_FAILURES = 20
 MOST_TEXT = 16 * 1024
 """Characters of one text in a task's own log line; the rest is cut."""
 
+_OURS = {"event", "level", "timestamp", "run_id", "job"}
+"""Keys of every line, whose values hold nothing of the task's."""
+
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
 class RunLog:
     """Writes the events of one run, a line at once. May be called from any thread."""
 
-    def __init__(self, path: Path, *, run_id: str, job: str, level: str = "info") -> None:
+    def __init__(
+        self, path: Path, *, run_id: str, job: str, level: str = "info", secrets: Secrets = NO_SECRETS
+    ) -> None:
         self.path = path
+        self.secrets = secrets
         self.level = level
         self.error: str | None = None
         self._lock = Lock()
@@ -49,7 +56,7 @@ class RunLog:
             processors=[
                 structlog.processors.add_log_level,
                 structlog.processors.TimeStamper(fmt="iso", utc=True),
-                structlog.processors.JSONRenderer(serializer=_serialize),
+                structlog.processors.JSONRenderer(serializer=self._serialize),
             ],
             wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
             run_id=run_id,
@@ -89,6 +96,45 @@ class RunLog:
                 self._fail(error)
                 self._close()
 
+    def shorten(self, text: str) -> str:
+        """Return the beginning of a task's own text, secrets masked before it is cut."""
+        return self.secrets.mask(text)[:MOST_TEXT]
+
+    def describe(self, value: object) -> str:
+        """Return a value that JSON cannot say as text."""
+        try:
+            return self.shorten(repr(value))
+        except Exception:  # user code; its value is only a detail of a log line
+            return f"<{type(value).__name__}>"
+
+    def _serialize(self, event: dict[str, Any], **_: Any) -> bytes:
+        try:
+            line = orjson.dumps(event, default=self.describe, option=orjson.OPT_NON_STR_KEYS)
+        except (
+            TypeError,
+            ValueError,
+        ):  # a lone surrogate, a cycle: what a task may log is not ours to refuse
+            line = orjson.dumps({key: self._plain(value) for key, value in event.items()})
+        return self._masked(line) if self.secrets else line
+
+    def _masked(self, line: bytes) -> bytes:
+        # Once more as data: a dataclass is written by its fields, which nobody has looked at.
+        mask_all = self.secrets.mask_all
+        event = orjson.loads(line)
+        return orjson.dumps(
+            {
+                key: value if key in _OURS else mask_all(value, numbers=key == "data")
+                for key, value in event.items()
+            }
+        )
+
+    def _plain(self, value: object) -> object:
+        """Return what JSON can certainly say: numbers as they are, text spelled out, the rest described."""
+        if value is None or isinstance(value, bool | float):
+            return value
+        text = value if isinstance(value, str) else self.describe(value)
+        return text.encode("utf-8", "backslashreplace").decode()
+
     def _close(self) -> None:
         self._is_open = False
         if self._file is not None:
@@ -111,28 +157,6 @@ class _Lines:
     debug = info = warning = error = msg
 
 
-def _serialize(event: dict[str, Any], **_: Any) -> bytes:
-    try:
-        return orjson.dumps(event, default=_described, option=orjson.OPT_NON_STR_KEYS)
-    except (TypeError, ValueError):  # a lone surrogate, a cycle: what a task may log is not ours to refuse
-        return orjson.dumps({key: _plain(value) for key, value in event.items()})
-
-
-def _plain(value: object) -> object:
-    """Return what JSON can certainly say: numbers as they are, text spelled out, the rest described."""
-    if value is None or isinstance(value, bool | float):
-        return value
-    text = value if isinstance(value, str) else _described(value)
-    return text.encode("utf-8", "backslashreplace").decode()
-
-
-def _described(value: object) -> str:
-    try:
-        return repr(value)[:MOST_TEXT]
-    except Exception:  # user code; its value is only a detail of a log line
-        return f"<{type(value).__name__}>"
-
-
 class _TaskHandler(logging.Handler):
     """Takes what `logging` is told in this process, and writes it as `task.log`."""
 
@@ -148,7 +172,7 @@ class _TaskHandler(logging.Handler):
             message = f"{record.msg!r} (could not be formatted: {error})"
         data: dict[str, Any] = {}
         if record.exc_info and record.exc_info[1] is not None:
-            data["exception"] = repr(record.exc_info[1])[:MOST_TEXT]
+            data["exception"] = self._log.describe(record.exc_info[1])
         _task_log(self._log, self._current, record.name, record.levelno, message, data)
 
 
@@ -157,7 +181,7 @@ def _task_log(
 ) -> None:
     level = next((name for name, least in reversed(LEVELS.items()) if number >= least), "debug")
     log.event(
-        "task.log", level, logger=logger, index=current.index, message=message[:MOST_TEXT], data=dict(data)
+        "task.log", level, logger=logger, index=current.index, message=log.shorten(message), data=dict(data)
     )
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from runner.masking import NO_SECRETS, Secrets, mask_streams
 from runner.outcome import RunSummary
 from runner.units import format_duration
 
@@ -38,7 +39,14 @@ class Progress:
 
     tick_seconds = 0.5
 
-    def __init__(self, summary: RunSummary, *, write: Callable[[str], None], start: float) -> None:
+    def __init__(
+        self,
+        summary: RunSummary,
+        *,
+        write: Callable[[str], None],
+        start: float,
+        secrets: Secrets = NO_SECRETS,
+    ) -> None:
         self.total: int | None = None
         self.is_ordered = True
         self._summary = summary
@@ -104,12 +112,23 @@ class Progress:
 
 
 class LiveProgress(Progress):
-    """One line on a terminal, drawn again five times a second."""
+    """One line on a terminal, drawn again five times a second.
+
+    `secrets` are masked in what a task prints while the line is shown.
+    """
 
     tick_seconds = 0.2
 
-    def __init__(self, summary: RunSummary, *, write: Callable[[str], None], start: float) -> None:
+    def __init__(
+        self,
+        summary: RunSummary,
+        *,
+        write: Callable[[str], None],
+        start: float,
+        secrets: Secrets = NO_SECRETS,
+    ) -> None:
         super().__init__(summary, write=write, start=start)
+        self._secrets = secrets
         from rich.console import Console
         from rich.live import Live
 
@@ -122,6 +141,8 @@ class LiveProgress(Progress):
         self.sample(now)
         if not self._live.is_started:
             self._live.start()
+            # The display breaks long lines, and a secret over two lines would not be found behind it.
+            mask_streams(self._secrets)
         self._live.update(self._line(now), refresh=True)
 
     def close(self) -> None:

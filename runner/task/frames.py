@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,17 +18,18 @@ _NOT_THEIRS = (
 _MOST_TEXT = 16 * 2**10  # arbitrary: a log line that people still scroll through
 
 
-def user_frames(error: BaseException) -> str:
+def user_frames(error: BaseException, mask: Callable[[str], str] = str) -> str:
     """Return the traceback of `error`, causes included, without frames of runner and importlib.
 
     It is what Python prints otherwise, the source of each frame included, and at most 16 KiB long.
+    `mask` takes secrets out of it before it is cut.
     """
     from traceback import TracebackException
 
     # `max_group_*` and repeated frames are cut by Python itself; a `__str__` that raises is caught.
     shown = TracebackException.from_exception(error)
     _keep_user_frames(shown)
-    text = "".join(shown.format()).rstrip()
+    text = mask("".join(shown.format()).rstrip())
     if len(text) <= _MOST_TEXT:
         return text
     half = _MOST_TEXT // 2

@@ -7,12 +7,14 @@ import logging
 import sys
 import threading
 import warnings
+from dataclasses import dataclass
 
 import pytest
 import structlog
 
 from runner.item import NOWHERE, Current, Item
-from runner.observers.log import FIRST_FAILURES, FailureLog, RunLog, forget_old_runs, task_logs
+from runner.masking import Secrets
+from runner.observers.log import FIRST_FAILURES, MOST_TEXT, FailureLog, RunLog, forget_old_runs, task_logs
 
 
 @pytest.fixture
@@ -214,3 +216,29 @@ def test_everything_is_as_before_when_the_run_is_over(log):
     with pytest.raises(ValueError, match="inside"), task_logs(log, Current()):
         raise ValueError("inside")
     assert (root.level, list(root.handlers), sys.stdout, structlog.is_configured()) == before
+
+
+def test_secrets_are_masked_in_data_of_every_form(tmp_path):
+    """Keys, fields of dataclasses, numbers, what is cut; the rest of the line stays."""
+    log = RunLog(tmp_path / "log", run_id="r", job="j", secrets=Secrets({"T": "12345678"}))
+    log.event(
+        "task.log",
+        message=log.shorten("x" * (MOST_TEXT - 4) + "12345678"),
+        data={"12345678": Session("12345678"), "pin": 12345678, "size": 5, "other": log},
+        index=12345678,
+    )
+    log.event("task.log", data={"token": "12345678", "too large": 2**70})
+    log.close()
+    first, second = (json.loads(line) for line in (tmp_path / "log").read_text().splitlines())
+    marker = "${secret.T}"
+    assert first["message"] == "x" * (MOST_TEXT - 4) + marker[:4]
+    assert first["data"] == {marker: {"token": marker}, "pin": marker, "size": 5, "other": repr(log)}
+    assert first["index"] == 12345678
+    assert "12345678" not in json.dumps(second)
+
+
+@dataclass
+class Session:
+    """What a library may log of itself."""
+
+    token: str

@@ -359,6 +359,13 @@ def test_a_trace_is_capped_in_its_middle() -> None:
     assert trace.endswith("xz")
 
 
+def test_a_trace_is_masked_before_it_is_capped() -> None:
+    """The cut may go through a secret, and half of one is not found any more."""
+    trace = user_frames(ValueError("secret" * 10**5), lambda text: text.replace("secret", "*"))
+    assert "secre" not in trace
+    assert trace.startswith("ValueError: ***")
+
+
 def test_an_error_whose_text_raises_has_a_trace_all_the_same() -> None:
     """The log line is not lost to a broken `__str__`."""
 
