@@ -25,6 +25,7 @@ from __future__ import annotations
 import re
 import string
 import sys
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self, TextIO, cast
 
@@ -133,13 +134,16 @@ class Secrets:
         return start, end
 
     def _beside_cuts(self, text: str) -> Iterator[tuple[int, int, str]]:
-        for cut in _CUT.finditer(text):
-            for needle, name in self._needles:
-                before, after = text[max(0, cut.start() - len(needle)) : cut.start()], text[cut.end() :]
-                if length := _shared(before, needle):
-                    yield cut.start() - length, cut.start(), name
-                if length := _shared(after[: len(needle)][::-1], needle[::-1]):
-                    yield cut.end(), cut.end() + length, name
+        """Yield beginnings of needles that end at the mark of a cut, and ends that begin behind one."""
+        cuts = [cut.span() for cut in _CUT.finditer(text)]
+        before = [start for start, _ in cuts]
+        behind = [len(text) - end for _, end in reversed(cuts)]
+        backwards = text[::-1]
+        for needle, name in self._needles:
+            for start, end in _up_to(text, needle, before):
+                yield start, end, name
+            for start, end in _up_to(backwards, needle[::-1], behind):
+                yield len(text) - end, len(text) - start, name
 
 
 NO_SECRETS = Secrets()
@@ -218,14 +222,15 @@ def _replaced(text: str, found: list[tuple[int, int, str]]) -> str:
     return "".join([*parts, text[shown_to:start], _marker(name), text[end:]])
 
 
-def _shared(before: str, needle: str) -> int:
-    """Return how long the end of `before` is that `needle` begins with; 0 for less than `LEAST`."""
-    at = before.find(needle[:LEAST])
+def _up_to(text: str, needle: str, ends: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Yield where `text` holds the beginning of `needle`, `LEAST` characters or more, up to one of `ends`."""
+    at = text.find(needle[:LEAST])
     while at >= 0:
-        if needle.startswith(before[at:]):
-            return len(before) - at
-        at = before.find(needle[:LEAST], at + 1)
-    return 0
+        for number in range(bisect_left(ends, at + LEAST), len(ends)):
+            if not needle.startswith(text[at : ends[number]]):
+                break
+            yield at, ends[number]
+        at = text.find(needle[:LEAST], at + 1)
 
 
 def _forms(value: str) -> Iterator[str]:
