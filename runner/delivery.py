@@ -56,6 +56,7 @@ class Delivery:
         self._budget = FailureBudget(tolerate.count, tolerate.percent, total, failed=checkpoint.failed)
         self._failures_seen = count(checkpoint.failed + 1)
         self._failure_log = FailureLog(run.log)
+        self._secrets = run.loaded.secrets
         self._verdict = ""
         self._culprit: tuple[Item, Failure] | None = None
         self.pool: GuardedPool | None = None
@@ -216,6 +217,7 @@ class Delivery:
         """
         if self._culprit is not None:
             item, failure = self._culprit
+            failure = self._masked(failure)
             kind = (failure.stage, failure.type)
             self._summary.groups.setdefault(kind, FailureGroup(*kind, failure.message, item))
             self._log(kind, item, failure)
@@ -277,7 +279,20 @@ class Delivery:
         if data:
             self._publication.append(data)
 
+    def _masked(self, failure: Failure) -> Failure:
+        """Return a failure whose message holds no secret: behind this, it goes everywhere.
+
+        Masked before it is cut to its length, so that it does not depend on how long the secret is.
+        """
+        if not self._secrets:
+            return failure
+        error, message = failure.error, failure.message
+        if error is not None and message == message_of(error):
+            return failure._replace(message=message_of(error, self._secrets.mask))
+        return failure._replace(message=self._secrets.mask(message))
+
     def _fail(self, item: Item, failure: Failure, items_so_far: int) -> bool:
+        failure = self._masked(failure)
         kind = (failure.stage, failure.type)
         self._summary.failed += 1
         group = self._summary.groups.get(kind)
@@ -293,7 +308,14 @@ class Delivery:
             return False
         offset = self._publication.output_size if self._has_output_offset else None
         self._publication.append_dead_letter(
-            dead_letter(item, failure, decode=self._source.decode, encode=encode_json, output_offset=offset)
+            dead_letter(
+                item,
+                failure,
+                decode=self._source.decode,
+                encode=encode_json,
+                output_offset=offset,
+                mask=self._secrets.mask,
+            )
         )
         return True
 
@@ -306,7 +328,7 @@ class Delivery:
             if failure.stage == "task" and failure.error is not None:
                 from runner.task import user_frames
 
-                data["traceback"] = user_frames(failure.error)
+                data["traceback"] = user_frames(failure.error, self._secrets.mask)
         self._failure_log.failed(kind, now, **data)
 
 

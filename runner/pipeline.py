@@ -408,7 +408,7 @@ def _open_source(run: Run) -> Source:
     options = run.job.input
     if isinstance(options, PythonOptions):
         assert run.factory is not None
-        return options.bind(run.factory)
+        return options.bind(run.factory, run.loaded.secrets.reveal(options.with_))
     return options.open(run.loaded.root)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from runner.jobfile import LoadedJob, Problem
 from runner.jobfile.problem import KeyPath, format_path
+from runner.masking import spell
 from runner.policies.retry import RetryPolicy, Rule
 from runner.sources.python_iterable import PythonOptions
 from runner.task import (
@@ -39,7 +40,7 @@ def review_task(loaded: LoadedJob, config: Config) -> list[Problem]:
         if isinstance(located, TaskFault):
             faults = [located]
         elif located.arguments is not None:
-            faults = check_call(located, task.with_)
+            faults = check_call(located, spell(task.with_))
     return _placed(loaded, faults) + _review_input(loaded, config) + _review_retry(loaded)
 
 
@@ -123,7 +124,8 @@ def import_task(loaded: LoadedJob, config: Config) -> tuple[Task | None, list[Pr
     if faults:
         return None, _placed(loaded, faults)
     try:
-        task = load_task(options.call, root=loaded.root, policy=policies[0], with_=options.with_)
+        with_ = loaded.secrets.reveal(options.with_)
+        task = load_task(options.call, root=loaded.root, policy=policies[0], with_=with_)
     except TaskRejected as rejected:
         return None, _placed(loaded, rejected.faults)
     for policy in policies[1:]:
@@ -170,8 +172,11 @@ def _policies(config: Config) -> list[Policy]:
 def _placed(
     loaded: LoadedJob, faults: Iterable[TaskFault], call: KeyPath = ("task", "call")
 ) -> list[Problem]:
-    """Turn faults of a callable into problems where it is named, or at the argument they are about."""
-    document = loaded.document
+    """Turn faults of a callable into problems where it is named, or at the argument they are about.
+
+    A fault may show an argument, or what the user's module said while it was imported: secrets are masked.
+    """
+    document, mask = loaded.document, loaded.secrets.mask
     problems = []
     for fault in faults:
         is_short = isinstance(document.data, dict) and isinstance(document.data.get("task"), str)
@@ -183,9 +188,9 @@ def _placed(
         problems.append(
             Problem(
                 code=fault.code,
-                message=fault.message,
-                hint=fault.hint,
-                notes=tuple(fault.notes),
+                message=mask(fault.message),
+                hint=None if fault.hint is None else mask(fault.hint),
+                notes=tuple(map(mask, fault.notes)),
                 file=str(loaded.path),
                 path=format_path(path),
                 **span._asdict(),

@@ -100,7 +100,7 @@ def test_a_job_file_in_a_document_has_no_faults(block: Block, folder: Path) -> N
     """A reader may copy it; the one that shows faults is named for it."""
     job = folder / "job.yaml"
     job.write_text(block.text)
-    loaded = load_job(job, environ={}, now=datetime(2026, 1, 31, tzinfo=UTC))
+    loaded = load_job(job, environ={"SHOP_TOKEN": "not-a-real-token"}, now=datetime(2026, 1, 31, tzinfo=UTC))
     assert bool(loaded.problems) == (block.mark == "file: faulty.yaml"), loaded.problems
 
 

@@ -13,7 +13,12 @@ from runner.jobfile import load_job
 from runner.review import import_factory, import_task, review_task
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
-TASKS = "MADE = 5\ndef it(item, *, radius=1): return item\ndef rows(): return [1]\n"
+TASKS = """\
+MADE = 5
+def counted(item, *, count: int): return item
+def it(item, *, radius=1): return item
+def rows(): return [1]
+"""
 
 
 @pytest.fixture
@@ -27,7 +32,7 @@ def project(tmp_path, request, monkeypatch):
     def project(task: str = "task: MODULE.it", input_: str = "input: {type: range, stop: 3}"):
         path = tmp_path / "job.yaml"
         path.write_text(f"version: 1\nname: example\n{input_}\n{task}\n".replace("MODULE", module))
-        loaded = load_job(path, environ={}, now=NOW)
+        loaded = load_job(path, environ={"TOKEN": "hunter2-hunter2"}, now=NOW)
         assert loaded.job is not None, loaded.problems
         return loaded
 
@@ -141,3 +146,24 @@ def test_a_faulty_input_is_seen_without_importing(project, call):
     loaded = project(input_=PYTHON.replace("MODULE.rows", call))
     assert [problem.path for problem in review_task(loaded, config())] == ["input.call"]
     assert not project.imported.exists()
+
+
+def test_a_secret_is_plain_for_the_task_and_masked_in_its_faults(project):
+    """The job and a fault know its name; only what is called has its value."""
+    loaded = project('task: {call: MODULE.it, with: {radius: "${secret.TOKEN}"}}')
+    assert review_task(loaded, config()) == []
+    task, problems = import_task(loaded, config())
+    assert problems == []
+    assert task.with_ == {"radius": "hunter2-hunter2"}
+    assert "hunter2" not in repr(task)
+    assert "hunter2" not in repr(loaded)
+
+
+def test_a_fault_that_shows_an_argument_masks_it(project):
+    """A machine that reads faults gets them without secrets, too."""
+    loaded = project('task: {call: MODULE.counted, with: {count: "${secret.TOKEN}"}}')
+    _, (problem,) = import_task(loaded, config())
+    assert problem.code == "argument-type"
+    assert problem.message == "`count` of `counted` must be int, got '${secret.TOKEN}' (str)"
+    (seen,) = review_task(loaded, config())
+    assert seen.message == problem.message

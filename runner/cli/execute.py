@@ -31,6 +31,7 @@ from runner.item import Current
 from runner.jobfile import LoadedJob, load_job
 from runner.ledger.manifest import Manifest
 from runner.ledger.publication import MANIFEST
+from runner.masking import NO_SECRETS, mask_streams
 from runner.observers.log import RunLog, forget_old_runs, task_logs
 from runner.observers.progress import LiveProgress, Progress
 from runner.observers.summary import escape, render_summary, summary_json
@@ -67,15 +68,18 @@ def execute(order: Order) -> ExitCode:
     clock = SystemClock()
     summary = RunSummary(run_id=_new_run_id(clock), job=order.job.stem)
     log: RunLog | None = None
+    secrets = NO_SECRETS
     start = clock.monotonic()
     try:
-        loaded, task, retry, factory, config = _prepare(order, clock, summary)
+        loaded, config = _read(order, clock, summary)
+        secrets = loaded.secrets
+        task, retry, factory = _import(order, loaded, config)
         path = order.log_file or config.state / "runs" / summary.run_id / "log.jsonl"
-        log = RunLog(path, run_id=summary.run_id, job=summary.job, level=config.log_level)
+        log = RunLog(path, run_id=summary.run_id, job=summary.job, level=config.log_level, secrets=secrets)
         # Rows on the same terminal would stand in the live line, and it would erase them.
         shows_rows = getattr(loaded.job and loaded.job.output, "path", None) == "-" and sys.stdout.isatty()
         kind = LiveProgress if _is_watched(order) and not shows_rows else Progress
-        progress = kind(summary, write=_voice(order), start=start)
+        progress = kind(summary, write=_voice(order), start=start, secrets=secrets)
         run = Run(
             loaded=loaded,
             task=task,
@@ -100,14 +104,13 @@ def execute(order: Order) -> ExitCode:
         forget_old_runs(config.state / "runs")
     except BaseException as error:
         _explain(error, summary, order)
+    summary.message = secrets.mask(summary.message)
     summary.duration_seconds = clock.monotonic() - start
     _report(order, summary, log)
     return summary.exit_code
 
 
-def _prepare(
-    order: Order, clock: Clock, summary: RunSummary
-) -> tuple[LoadedJob, Task, RetryPolicy | None, Callable[..., Iterable[object]] | None, Config]:
+def _read(order: Order, clock: Clock, summary: RunSummary) -> tuple[LoadedJob, Config]:
     if order.as_json and ("output.path", "-") in order.overrides:
         raise UsageError("--json and an output on standard output exclude each other")
     loaded = _load(order, clock, order.date)
@@ -120,6 +123,12 @@ def _prepare(
     assert loaded.job is not None
     if order.as_json and getattr(loaded.job.output, "path", None) == "-":
         raise UsageError("--json and an output on standard output exclude each other")
+    return loaded, config
+
+
+def _import(
+    order: Order, loaded: LoadedJob, config: Config
+) -> tuple[Task, RetryPolicy | None, Callable[..., Iterable[object]] | None]:
     task, problems = import_task(loaded, config)
     retry, more = find_rules(loaded, config)
     problems += more
@@ -129,7 +138,7 @@ def _prepare(
         raise _Shown(loaded, JobInvalid(problems))
     if loaded.problems and not order.is_quiet:
         show_problems(loaded.problems, {str(loaded.path): loaded.text})
-    return loaded, task, retry, factory, config
+    return task, retry, factory
 
 
 def _load(order: Order, clock: Clock, date: date | None) -> LoadedJob:
@@ -141,6 +150,7 @@ def _load(order: Order, clock: Clock, date: date | None) -> LoadedJob:
         now=clock.now(),
         date=date,
     )
+    mask_streams(loaded.secrets)
     if loaded.job is None:
         raise _Shown(loaded, JobInvalid(loaded.problems))
     return loaded

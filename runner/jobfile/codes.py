@@ -24,9 +24,9 @@ CODES: dict[str, str] = {
         "boolean or nothing: put it in quotes if that is the name you mean."
     ),
     "bad-reference": (
-        "References are `${params.NAME}`, `${env.NAME}`, `${env.NAME:-default}` and `${run.date}`. The "
-        "text holds a `${` that is none of these, is never closed, or refers to something that cannot "
-        "stand inside a text. Write `$${` for a literal `${`."
+        "References are `${params.NAME}`, `${env.NAME}`, `${env.NAME:-default}`, `${secret.NAME}` and "
+        "`${run.date}`. The text holds a `${` that is none of these, is never closed, or refers to "
+        "something that cannot stand inside a text. Write `$${` for a literal `${`."
     ),
     "bad-value": (
         "The value has the right type but is none of the values that the key takes. The message says what"
@@ -65,11 +65,16 @@ CODES: dict[str, str] = {
     "reference-not-allowed": (
         "`version`, `name`, `task.call`, the kinds (`input.type`, `output.type`, `pool.engine`), keys and"
         " the defaults in `params` are written out, so that a reviewer sees what a job is without knowing"
-        " its parameters."
+        " its parameters. `${secret.NAME}` stands only in `task.with` and in the `with` of a `python` "
+        "input: everything else is shown somewhere, is a path, or becomes data."
     ),
     "second-document": (
         "A file holds one job. A `---` after the first line begins a second document: make it a file of "
         "its own."
+    ),
+    "short-secret": (
+        "A secret with less than 6 characters cannot be masked by its value: it stands in too many words. "
+        "What the task or its libraries say of it is shown as it is. Use a longer one."
     ),
     "too-deep": "Mappings and lists may be nested 64 deep. Deeper nesting is a mistake or an attack.",
     "too-many-faults": (
@@ -87,6 +92,12 @@ CODES: dict[str, str] = {
         "An environment variable that the job refers to is not set. Set it, or give the reference a "
         "default: `${env.NAME:-default}`. `runner validate` only warns, because a build machine need not "
         "have it."
+    ),
+    "unset-secret": (
+        "A secret that the job names has no value: the variable is not set or empty, or the file is not "
+        "there, not readable, empty, longer than 64 KiB, no plain file, or no UTF-8 text. "
+        "`${secret.NAME}` is the environment variable NAME unless `secrets` names another place. `runner "
+        "validate` only warns and reads nothing, because a build machine need not have it."
     ),
     "window-too-small": (
         "The window is the number of items that may be drawn from the input and not yet delivered. Below "

@@ -1,7 +1,8 @@
 """What makes two runs the same job: a hash of every value that decides about the bytes of the output.
 
 Kept as one hash a key, so that a refusal to go on can name each key that changed without keeping any
-value, which may have come from the environment.
+value, which may have come from the environment. Of a secret not even a hash is kept: the values of the job
+hold its name (`runner.masking.Sealed`), and what stands behind the name may change.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ _FREE = {
     "description",
     "owner",
     "labels",
+    "secrets",
     "unfinished",
     "version",
     "timezone",

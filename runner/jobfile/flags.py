@@ -15,8 +15,9 @@ def apply_overrides(data: Any, overrides: Sequence[tuple[str, str]], places: Pla
     """Set the values of `--set` in `data`, in their order; records each in `places.flags`."""
     problems = []
     for dotted, text in overrides:
-        flag = f"--set {dotted}={clip(text)}"
         path = _read_path(dotted)
+        # Somebody may have written the secret itself instead of where it is.
+        flag = f"--set {dotted}={'…' if path[:1] == ('secrets',) else clip(text)}"
         try:
             value = read_value(text)
             if not path:
@@ -81,7 +82,10 @@ def _set(data: Any, path: KeyPath, value: Any) -> None:
         elif isinstance(holder, dict):
             key = str(part)
         else:
-            message = f"`{here}` is {show_value(holder)}, which has no key `{part}`"
+            found = (
+                "no mapping" if path[0] == "secrets" else f"{show_value(holder)}, which has no key `{part}`"
+            )
+            message = f"`{here}` is {found}"
             raise UnreadableValue("bad-flag", message, None)
         if depth == len(path) - 1:
             holder[key] = value

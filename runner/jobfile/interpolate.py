@@ -1,8 +1,8 @@
-"""References in the values of a job file: `${params.x}`, `${env.X}`, `${env.X:-default}`, `${run.date}`.
+"""References in the values of a job file: `${params.x}`, `${env.X}`, `${secret.X}`, `${run.date}`.
 
 They are resolved in parsed values, never in text, so a value can break neither the syntax of the file
 nor change what its keys are. What a reference brings in is not looked at again: a parameter that holds
-`${env.HOME}` stays that text.
+`${env.HOME}` stays that text. A secret is only named: the value becomes `runner.masking.Sealed` text.
 """
 
 from __future__ import annotations
@@ -14,16 +14,20 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
+from runner.jobfile.model import SECRET_NAME
 from runner.jobfile.places import Places
-from runner.jobfile.problem import MOST_SHOWN, KeyPath, Problem, Severity, nearest
+from runner.jobfile.problem import MOST_SHOWN, KeyPath, Problem, Severity, format_path, nearest
 from runner.jobfile.scalar import clip, show_value
+from runner.masking import Sealed
 
-_NAMESPACES = ("params", "env", "run")
+_NAMESPACES = ("params", "env", "secret", "run")
 _REFERENCE = re.compile(r"\$\$\{|\$\{([^{}]*)\}|\$\{")
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _WRITTEN_OUT: frozenset[KeyPath] = frozenset(
     {("version",), ("name",), ("task", "call"), ("input", "type"), ("output", "type"), ("pool", "engine")}
 )
+_TAKES_SECRETS: frozenset[KeyPath] = frozenset({("task", "with"), ("input", "with")})
+"""What code is called with. Everything else is shown somewhere, is a path, or becomes data."""
 
 
 class _Unresolved(Exception):
@@ -49,6 +53,7 @@ class Interpolation:
         today: What `${run.date}` stands for.
         strict_env: Whether an unset variable is an error or only a warning.
         places: Where values stand; learns what came from where.
+        secrets: The secrets that are referred to, and where each is first.
         problems: What was found.
     """
 
@@ -58,6 +63,7 @@ class Interpolation:
     today: datetime.date
     strict_env: bool
     places: Places
+    secrets: dict[str, KeyPath] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
     def resolve(self, value: Any, path: KeyPath = ()) -> Any:
@@ -92,6 +98,7 @@ class Interpolation:
 
     def _resolve_text(self, text: str, path: KeyPath) -> Any:
         parts: list[str] = []
+        pieces: list[str] = []  # plain text and names of secrets in turn; `parts` become the next text
         failed: set[str] = set()
         is_environment = has_reference = False
         end = 0
@@ -105,6 +112,10 @@ class Interpolation:
             has_reference = True
             is_environment = is_environment or (match[1] or "").startswith("env.")
             try:
+                if (match[1] or "").startswith("secret."):
+                    pieces += ["".join(parts), self._name_secret(match[1].removeprefix("secret."), path)]
+                    parts = []
+                    continue
                 value = self._look_up(match[1])
                 if reference == text:
                     self._remember(path, text, value, is_environment=is_environment)
@@ -119,7 +130,8 @@ class Interpolation:
         if failed:
             self.places.unknown.add(path)
             return text
-        result = "".join([*parts, text[end:]])
+        last = "".join([*parts, text[end:]])
+        result = Sealed([*pieces, last]) if pieces else last
         if has_reference:
             self._remember(path, text, result, is_environment=is_environment)
         return result
@@ -151,10 +163,25 @@ class Interpolation:
             return self._look_up_env(name)
         if inner == "run.date":
             return self.today.isoformat()
-        if namespace == "secret" and dot:
-            hint = f"read it in the task, or refer to `${{env.{name}}}`"
-            raise _Unresolved("not-built-yet", "`${secret...}` comes in a later version of runner", hint=hint)
         raise _unknown_reference(inner, namespace)
+
+    def _name_secret(self, name: str, path: KeyPath) -> str:
+        """Return the name of a secret that may stand at `path`."""
+        if not SECRET_NAME.fullmatch(name):
+            plain, colon, _ = name.partition(":-")
+            if colon and SECRET_NAME.fullmatch(plain):
+                hint = f"write `${{secret.{plain}}}`; whatever runs the job must have the secret"
+                raise _Unresolved("bad-reference", "a secret has no default", hint=hint)
+            message = f"`{clip(name)}` cannot be the name of a secret"
+            raise _Unresolved("bad-reference", message, hint="write `${secret.NAME}`")
+        if len(path) < 3 or path[:2] not in _TAKES_SECRETS:
+            where = f"`{format_path(path)}`" if path else "the job"
+            hint = "a secret can only be given to code, by `with` of `task` or of a `python` input"
+            if path in _TAKES_SECRETS:
+                hint = f"name the argument that it is for: {{token: ${{secret.{name}}}}}"
+            raise _Unresolved("reference-not-allowed", f"{where} must not hold a secret", hint=hint)
+        self.secrets.setdefault(name, path)
+        return name
 
     def _look_up_param(self, name: str) -> Any:
         if self.params is None or name in self.unknown_params:
@@ -186,7 +213,7 @@ class Interpolation:
 
 
 def _unknown_reference(inner: str, namespace: str) -> _Unresolved:
-    forms = "`${params.NAME}`, `${env.NAME}` or `${run.date}`"
+    forms = "`${params.NAME}`, `${env.NAME}`, `${secret.NAME}` or `${run.date}`"
     message = f"`${{{clip(inner)}}}` refers to nothing"
     near = nearest(namespace, _NAMESPACES)
     if inner.startswith("run."):

@@ -19,8 +19,10 @@ from runner.jobfile.model import NAME, Job
 from runner.jobfile.places import Places
 from runner.jobfile.problem import MOST_SHOWN, Problem, in_order, nearest
 from runner.jobfile.scalar import show_value
+from runner.jobfile.secret import SecretReader, blank_values
 from runner.jobfile.tree import Document
 from runner.jobfile.validate import check_between, validate_job
+from runner.masking import NO_SECRETS, Secrets
 
 _ROOT_MARKS = ("pyproject.toml", "config.yaml")
 
@@ -37,6 +39,7 @@ class LoadedJob:
         path: The file as the user named it.
         root: Folder from which the job's paths and imports start.
         date: What `${run.date}` stands for.
+        secrets: The values of the secrets that the job names; none where `validate` only looks.
     """
 
     job: Job | None
@@ -45,6 +48,7 @@ class LoadedJob:
     path: Path
     root: Path
     date: datetime.date
+    secrets: Secrets = NO_SECRETS
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -53,8 +57,8 @@ class LoadedJob:
 
     @property
     def text(self) -> str:
-        """Return the text of the file, for showing the lines that problems point at."""
-        return self.document.text
+        """Return the text of the file, for showing the lines that problems point at, without secrets."""
+        return blank_values(self.document)
 
 
 def find_root(job_path: Path) -> Path:
@@ -85,8 +89,9 @@ def load_job(
         environ: The environment.
         now: The time of the run's first start; `${run.date}` is its date in the job's time zone.
         date: Another date for `${run.date}`.
-        strict_env: Whether values that only a run needs (an unset variable, a parameter without a
-            value) are errors. Where false, the first is a warning and the second nothing.
+        strict_env: Whether values that only a run needs (an unset variable or secret, a parameter
+            without a value) are errors. Where false, the first two are warnings and the last nothing,
+            and no secret is read.
 
     Raises:
         UsageError: There is no such file, or it cannot be read.
@@ -95,6 +100,8 @@ def load_job(
     if date is None:
         data = document.data
         date = _date_in(data.get("timezone") if isinstance(data, dict) else None, now)
+    root = find_root(path)
+    reader = SecretReader(environ, root, strict_env)
     job, problems = read_job(
         document,
         Kinds(sources.KINDS, sinks.KINDS),
@@ -103,8 +110,9 @@ def load_job(
         environ=environ,
         today=date,
         strict_env=strict_env,
+        reader=reader,
     )
-    return LoadedJob(job, problems, document, path, find_root(path), date)
+    return LoadedJob(job, problems, document, path, root, date, reader.secrets)
 
 
 def read_job(
@@ -116,8 +124,13 @@ def read_job(
     environ: Mapping[str, str],
     today: datetime.date,
     strict_env: bool,
+    reader: SecretReader | None = None,
 ) -> tuple[Job | None, tuple[Problem, ...]]:
-    """Return the job of a document that was read, and all problems; see `load_job`."""
+    """Return the job of a document that was read, and all problems; see `load_job`.
+
+    `reader` is left with the values of the secrets.
+    """
+    reader = reader or SecretReader(environ, Path(), strict_env)
     problems = list(document.problems)
     if not document.is_readable:
         return None, _cut(problems)
@@ -139,6 +152,7 @@ def read_job(
     problems += interpolation.problems
     job, found = validate_job(data, kinds, places)
     problems += found
+    problems += reader.look_up(data, interpolation.secrets, places)
     if any(problem.severity == "error" for problem in problems):
         return None, _cut(problems)
     if job is not None:

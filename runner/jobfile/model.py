@@ -25,6 +25,7 @@ from runner.units import Duration, Size
 
 LARGEST_POOL = 1024  # arbitrary; threads beyond it cost more than they wait for
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]*", re.ASCII)
+SECRET_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _LONGEST_NAME = 100  # leaves room for what is put around it in a file name
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?)%", re.ASCII)
 
@@ -105,6 +106,35 @@ def _check_chunksize(value: object) -> object:
     raise fault(code, f"must be a whole number of at least 1, or auto, got {show_value(value)}")
 
 
+def _check_secret_source(value: object) -> object:
+    if isinstance(value, dict | SecretSource):
+        return value
+    # Somebody may have written the secret itself here: the value is not shown.
+    hint = "{env: NAME} or {file: PATH}; never the secret itself"
+    raise fault("wrong-type", "must say where the secret is", hint=hint)
+
+
+def _check_secrets(value: object) -> object:
+    if isinstance(value, dict):
+        return value
+    raise fault("wrong-type", "must be a mapping of names of secrets to where they are")  # not shown either
+
+
+def _check_secret_names(value: dict[str, SecretSource]) -> dict[str, SecretSource]:
+    for name in value:
+        if not SECRET_NAME.fullmatch(name):
+            rule = "must be a name of letters, digits and `_`, as in `${secret.API_TOKEN}`"
+            raise fault("bad-value", rule, key=name)
+    return value
+
+
+def _check_variable(value: str) -> str:
+    if SECRET_NAME.fullmatch(value):
+        return value
+    # Perhaps the secret itself, so it is not shown.
+    raise fault("bad-value", "must be the name of an environment variable")
+
+
 Name = Annotated[
     str, AfterValidator(_check_name), WithJsonSchema({"type": "string", "pattern": f"^{NAME.pattern}$"})
 ]
@@ -112,6 +142,21 @@ Timezone = Annotated[str, AfterValidator(_check_timezone)]
 DottedPath = Annotated[str, AfterValidator(_check_call)]
 Param = Annotated[object, AfterValidator(_check_param)]
 Chunksize = Annotated[int | Literal["auto"], BeforeValidator(_check_chunksize)]
+
+
+class SecretSource(Options):
+    """Where the value of a secret is: one of its keys."""
+
+    env: Annotated[str, AfterValidator(_check_variable)] | None = None
+    """Name of the environment variable that holds it."""
+    file: str | None = None
+    """Path of the file that holds it, from the project root; one line end at its end is left out."""
+
+    @model_validator(mode="after")
+    def _check_one(self) -> SecretSource:
+        if (self.env is None) == (self.file is None):
+            raise fault("bad-value", "must have one of the keys env and file")
+        return self
 
 
 class TaskOptions(Options):
@@ -240,6 +285,12 @@ class Job(Options):
     """Free text by key, for reports."""
     params: dict[str, Param] = Field(default_factory=dict)
     """Values that `-p name=value` can change, with their defaults; `null` must be given."""
+    secrets: Annotated[
+        dict[str, Annotated[SecretSource, BeforeValidator(_check_secret_source)]],
+        BeforeValidator(_check_secrets),
+        AfterValidator(_check_secret_names),
+    ] = Field(default_factory=dict)
+    """Where each `${secret.NAME}` is that is not in the environment variable NAME."""
     timezone: Timezone = "UTC"
     """IANA time zone in which `${run.date}` is taken."""
     input: SerializeAsAny[SourceOptions]

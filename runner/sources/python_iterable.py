@@ -13,7 +13,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, JsonValue
+from pydantic import Field
 
 from runner.errors import InputBroken, Refused
 from runner.item import Item, Where
@@ -27,16 +27,23 @@ class PythonOptions(SourceOptions):
     """The kind of input."""
     call: str
     """Dotted path of a function (or class) that returns an iterable."""
-    with_: dict[str, JsonValue] = Field(default_factory=dict, alias="with")
+    with_: dict[str, object] = Field(default_factory=dict, alias="with")
     """Keyword arguments for the call."""
 
     def open(self, root: Path) -> PythonSource:
         """Never to be called: `call` must be imported first, and `bind` takes what was imported."""
         raise AssertionError(f"{self.call} is not loaded; use bind(factory) to open this source")
 
-    def bind(self, factory: Callable[..., Iterable[object]]) -> PythonSource:
-        """Return the source over what `factory`, loaded from `call`, yields; it is not called yet."""
-        return PythonSource(factory, self.call, dict(self.with_))
+    def bind(
+        self, factory: Callable[..., Iterable[object]], with_: Mapping[str, object] | None = None
+    ) -> PythonSource:
+        """Return the source over what `factory`, loaded from `call`, yields; it is not called yet.
+
+        Args:
+            factory: The function.
+            with_: Its keyword arguments, secrets revealed; by default those of the job file.
+        """
+        return PythonSource(factory, self.call, dict(self.with_ if with_ is None else with_))
 
 
 @dataclass
@@ -52,7 +59,7 @@ class PythonSource:
 
     factory: Callable[..., Iterable[object]]
     name: str = "the iterable"
-    with_: dict[str, JsonValue] = field(default_factory=dict)
+    with_: Mapping[str, object] = field(default_factory=dict, repr=False)
     total: int | None = None
 
     @property

@@ -36,7 +36,7 @@ class Task:
 
     dotted: str
     function: TaskFunction
-    with_: Mapping[str, object] = field(default_factory=dict)
+    with_: Mapping[str, object] = field(default_factory=dict, repr=False)  # secrets may be in it
     is_many: bool = False
     context: str | None = None
 
