@@ -23,7 +23,6 @@ is not found.
 from __future__ import annotations
 
 import re
-import string
 import sys
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -32,7 +31,7 @@ from typing import Any, Self, TextIO, cast
 LEAST = 6
 """Characters that a text must have to be looked for."""
 _CUT = re.compile(r"…|\.{3,}")
-_BASE64 = frozenset(string.ascii_letters + string.digits + "+/-_")
+_BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_")
 
 
 class Sealed(str):
