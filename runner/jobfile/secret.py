@@ -6,6 +6,7 @@ whether they are there: a build machine has no production secrets, and no busine
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -18,10 +19,12 @@ from pydantic import ValidationError
 
 from runner.jobfile.model import SECRET_NAME, SecretSource
 from runner.jobfile.places import Places
-from runner.jobfile.problem import KeyPath, Problem, nearest
+from runner.jobfile.problem import KeyPath, Problem, Severity, Span, nearest
+from runner.jobfile.scalar import clip
 from runner.jobfile.tree import Document, MappingNode, Node
 from runner.masking import LEAST, NO_SECRETS, Secrets
 
+_READABLE = "let it be a file that the user of this process can read"
 MOST_BYTES = 64 * 2**10
 """Of a file; arbitrary, and ample for a chain of certificates with its key."""
 
@@ -58,56 +61,65 @@ class SecretReader:
             used: Where each secret is first referred to.
             places: Where values stand.
         """
-        declared = data.get("secrets")
-        declared = declared if isinstance(declared, dict) else {}
-        problems: list[Problem] = []
+        block = data.get("secrets")
+        declared = block if isinstance(block, dict) else {}
         values: dict[str, str] = {}
+        problems = []
         for name in dict.fromkeys([*declared, *used]):
-            is_declared = name in declared
-            path = ("secrets", name) if is_declared else used[name]
             source = _source(name, declared)
+            path = ("secrets", name) if name in declared else used[name]
             is_told = any(other[: len(path)] == path for other in places.unknown)
             if source is None or is_told or not places.is_known(path):
                 continue  # with the other faults of the file
-            if is_declared:
+            if name in declared:
                 path = (*path, "env" if source.env is not None else "file")
-            span = None if is_declared else places.document.reference_span(path, f"${{secret.{name}}}")
             try:
-                value = self._read(source)
-                if value is not None:
-                    values[name] = value
-                is_short = len(value) < LEAST if value is not None else self._seems_short(source)
+                value, is_short = self._read(source, shown=places.references.get(path))
             except _Missing as error:
-                near = None if is_declared else nearest(name, declared)
-                hint = f"did you mean `${{secret.{near}}}`?" if near else error.hint
-                message = f"the secret `{name}` has no value: {error}"
-                severity = "error" if self.is_strict else "warning"
-                problems.append(
-                    places.problem("unset-secret", message, path, span=span, hint=hint, severity=severity)  # type: ignore[arg-type]
-                )
+                problems.append(self._missing(name, error, declared, path, places))
                 continue
+            if value is not None:
+                values[name] = value
             if is_short:
-                message = f"the secret `{name}` has less than {LEAST} characters: it cannot be masked in logs"
-                problems.append(places.problem("short-secret", message, path, span=span, severity="warning"))
+                problems.append(_short(name, path, places))
         self.secrets = Secrets(values)
         return problems
 
-    def _read(self, source: SecretSource) -> str | None:
-        """Return the value, or `None` where it is there and not to be read."""
+    def _missing(
+        self, name: str, error: _Missing, declared: Mapping[str, Any], path: KeyPath, places: Places
+    ) -> Problem:
+        near = nearest(name, declared) if name not in declared else None
+        hint = f"did you mean `${{secret.{near}}}`?" if near else error.hint
+        message = f"the secret `{name}` has no value: {error}"
+        severity: Severity = "error" if self.is_strict else "warning"
+        span = _span(name, path, places)
+        return places.problem("unset-secret", message, path, span=span, hint=hint, severity=severity)
+
+    def _read(self, source: SecretSource, *, shown: str | None) -> tuple[str | None, bool]:
+        """Return the value, `None` where it is there and not to be read, and whether it is short.
+
+        `shown` is how a path is called that came from a reference: the environment is not ours to show.
+        """
         if source.env is not None:
-            return self._read_variable(source.env)
+            value = self._read_variable(source.env)
+            return value, len(value) < LEAST
         assert source.file is not None
-        data = self._read_file(source.file)
-        if data is None:
-            return None
+        shown = shown or clip(source.file)
         try:
-            text = data.decode()
+            if not self.is_strict:
+                return None, self._look_at(self.root / source.file, shown) < LEAST
+            text = self._read_file(self.root / source.file, shown).decode()
+        except OSError as error:
+            raise _Missing(f"{shown}: {error.strerror}", _READABLE) from None
         except UnicodeDecodeError:
-            raise _Missing(f"{source.file} is no UTF-8 text", "a binary key can be kept as base64") from None
-        text = text.removesuffix("\n").removesuffix("\r") if text.endswith("\n") else text
+            raise _Missing(f"{shown} is no UTF-8 text", "a binary key can be kept as base64") from None
+        except ValueError:
+            raise _Missing(f"{shown} cannot be the path of a file", _READABLE) from None
+        if text.endswith("\n"):
+            text = text[:-1].removesuffix("\r")
         if not text:
-            raise _Missing(f"{source.file} is empty", "write the secret into it")
-        return text
+            raise _Missing(f"{shown} is empty", "write the secret into it")
+        return text, len(text) < LEAST
 
     def _read_variable(self, name: str) -> str:
         value = self.environ.get(name)
@@ -119,40 +131,43 @@ class SecretReader:
             raise _Missing(f"the environment variable `{name}` is no UTF-8 text", hint)
         return value
 
-    def _read_file(self, file: str) -> bytes | None:
-        hint = "let it be a file that the user of this process can read"
-        try:
-            path = self.root / file
-            if not self.is_strict:
-                status = path.stat()
-                if not os.access(path, os.R_OK):
-                    raise PermissionError(13, os.strerror(13))
-                data = None
-            else:
-                # Opening a pipe that nobody writes to would wait forever.
-                descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-                with os.fdopen(descriptor, "rb") as stream:
-                    status = os.fstat(descriptor)
-                    data = stream.read(MOST_BYTES + 1) if stat.S_ISREG(status.st_mode) else b""
-        except OSError as error:
-            raise _Missing(f"{file}: {error.strerror}", hint) from None
-        except ValueError as error:  # a NUL in the path
-            raise _Missing(f"{file!r}: {error}", hint) from None
-        if not stat.S_ISREG(status.st_mode):
-            raise _Missing(f"{file} is no plain file", hint)
-        if max(status.st_size, len(data or b"")) > MOST_BYTES:
-            raise _Missing(f"{file} has more than {MOST_BYTES // 1024} KiB", "a secret is a short text")
-        if status.st_size == 0 and not data:
-            raise _Missing(f"{file} is empty", "write the secret into it")
-        return data
+    def _look_at(self, path: Path, shown: str) -> int:
+        """Return the size of a file that could be read."""
+        status = path.stat()
+        _check_file(status, shown)
+        if not os.access(path, os.R_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return status.st_size
 
-    def _seems_short(self, source: SecretSource) -> bool:
-        """Return whether a file that was not read holds too little, its line end included."""
-        assert source.file is not None
+    def _read_file(self, path: Path, shown: str) -> bytes:
+        # Opening a pipe that nobody writes to would wait forever.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
-            return (self.root / source.file).stat().st_size < LEAST
-        except OSError:
-            return False
+            _check_file(os.fstat(descriptor), shown)
+            with os.fdopen(descriptor, "rb", closefd=False) as stream:
+                return stream.read(MOST_BYTES + 1)
+        finally:
+            os.close(descriptor)
+
+
+def _check_file(status: os.stat_result, shown: str) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise _Missing(f"{shown} is no plain file", _READABLE)
+    if status.st_size > MOST_BYTES:
+        raise _Missing(f"{shown} has more than {MOST_BYTES // 1024} KiB", "a secret is a short text")
+    if status.st_size == 0:
+        raise _Missing(f"{shown} is empty", "write the secret into it")
+
+
+def _short(name: str, path: KeyPath, places: Places) -> Problem:
+    message = f"the secret `{name}` has less than {LEAST} characters: it cannot be masked in logs"
+    span = _span(name, path, places)
+    return places.problem("short-secret", message, path, span=span, severity="warning")
+
+
+def _span(name: str, path: KeyPath, places: Places) -> Span:
+    """Return the place of the reference, or of the value at `path` where it holds none."""
+    return places.document.reference_span(path, f"${{secret.{name}}}")
 
 
 def _source(name: str, declared: Mapping[str, Any]) -> SecretSource | None:

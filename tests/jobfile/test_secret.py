@@ -144,6 +144,22 @@ def test_a_file_without_a_secret_is_a_fault(load, tmp_path, content, reason):
     assert loaded.problems[0].path == "secrets.T.file"
 
 
+@pytest.mark.parametrize("strict_env", [True, False])
+def test_a_path_from_the_environment_is_not_shown(load, strict_env):
+    """Somebody may take the variable of the secret for that of its path."""
+    loaded = load(more='secrets: {T: {file: "${env.T}"}}\n', strict_env=strict_env)
+    (problem,) = loaded.problems
+    assert problem.message == "the secret `T` has no value: ${env.T}: No such file or directory"
+
+
+@pytest.mark.parametrize("name", ["a\\0b", "x" * 5000])
+def test_what_cannot_be_a_path_is_a_fault(load, name):
+    """It is cut where it is long."""
+    loaded = load(more=f'secrets: {{T: {{file: "{name}"}}}}\n')
+    assert faults(loaded) == [("unset-secret", "error")]
+    assert len(loaded.problems[0].message) < 200
+
+
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
 def test_only_a_plain_file_is_read(load, tmp_path, make):
     """A pipe that nobody writes to would hold up the run forever."""
