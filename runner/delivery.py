@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -111,7 +112,12 @@ class Delivery:
 
         run = self._run
         self._attempts = AttemptObserver(
-            run.log, run.summary, failed=self.seen, frames=user_frames, say=run.say, clock=run.clock
+            run.log,
+            run.summary,
+            failed=self.seen,
+            frames=partial(user_frames, mask=self._secrets.mask),
+            say=run.say,
+            clock=run.clock,
         )
         return self._attempts
 

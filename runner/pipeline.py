@@ -260,8 +260,9 @@ def _opened(run: Run) -> tuple[Callable[..., object], Callable[[], None] | None]
     try:
         call, close = run.task.open()
     except BaseException as error:
-        run.log.event("worker.open_failed", "error", traceback=user_frames(error))
-        said = f"{type_name(error)}: {message_of(error)}"
+        mask = run.loaded.secrets.mask
+        run.log.event("worker.open_failed", "error", traceback=user_frames(error, mask))
+        said = f"{type_name(error)}: {message_of(error, mask)}"
         raise WorkerBroken(f"a worker could not be set up: `{run.task.dotted}` raised {said}") from error
     return call, None if close is None else partial(_close, run, close)
 
@@ -270,8 +271,9 @@ def _close(run: Run, close: Callable[[], object]) -> None:
     try:
         close()
     except BaseException as error:  # all its items are done; it is told, and changes nothing
-        run.log.event("worker.close_failed", "error", traceback=user_frames(error))
-        said = escape(f"{type_name(error)}: {message_of(error)}")
+        mask = run.loaded.secrets.mask
+        run.log.event("worker.close_failed", "error", traceback=user_frames(error, mask))
+        said = escape(f"{type_name(error)}: {message_of(error, mask)}")
         run.say(f"warning: a worker could not be closed: `{run.task.dotted}` raised {said}")
 
 
