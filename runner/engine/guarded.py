@@ -356,7 +356,7 @@ class GuardedPool:
         self._watcher.failed(turn.item, failure)
         self._done.put((turn.sequence, outcome, turn.weight))
 
-    def _open_again(self) -> tuple[Any, Callable[[], None] | None] | None:
+    def _open_again(self) -> tuple[Any, Callable[[], object] | None] | None:
         """Open a worker in the place of a hung one, again under the retry rules if it fails.
 
         Returns `None` when the run stops meanwhile.

@@ -25,7 +25,7 @@ from runner.errors import WorkerBroken
 
 Attempt = Callable[[Any], Any]
 """Runs one item. What it returns is the item's result; what it raises is handed to `Rescue`."""
-OpenWorker = Callable[[], tuple[Any, Callable[[], None] | None]]
+OpenWorker = Callable[[], tuple[Any, Callable[[], object] | None]]
 """Returns what one worker attempts items with, and what closes it, or `None`; both in the worker's thread.
 
 What it raises ends the run, as it is if it is a `WorkerBroken`. Closing never raises."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from runner.task.exceptions import find_exception, review_exception
 from runner.task.fault import TaskFault, TaskRejected
 from runner.task.frames import user_frames
-from runner.task.load import Task, hash_code, load_factory, load_task
+from runner.task.load import Task, hash_code, load_factory, load_task, make_task
 from runner.task.locate import Located, locate
 from runner.task.policy import Policy
 from runner.task.signature import check_call
@@ -22,6 +22,7 @@ __all__ = [
     "load_factory",
     "load_task",
     "locate",
+    "make_task",
     "review_exception",
     "user_frames",
 ]

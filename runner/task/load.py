@@ -74,8 +74,16 @@ def load_task(dotted: str, *, root: Path, policy: Policy, with_: Mapping[str, ob
     fault = _check_callable(dotted, found) or policy.check_loaded(dotted, found) or _check_form(dotted, found)
     if fault is not None:
         raise TaskRejected([fault])
-    function = cast("TaskFunction", found)
-    given = dict(with_ or {})
+    return make_task(dotted, cast("TaskFunction", found), with_ or {})
+
+
+def make_task(dotted: str, function: TaskFunction, with_: Mapping[str, object]) -> Task:
+    """Return the task that a function or class makes with the arguments of `with:`.
+
+    Raises:
+        TaskRejected: It cannot be called with an item and `with_`.
+    """
+    given = dict(with_)
     faults = check_call(function, given)
     if faults:
         raise TaskRejected(faults)
