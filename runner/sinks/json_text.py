@@ -4,11 +4,11 @@ Which value becomes what:
 
 - dict, list, plain tuple, text, bool, `None`, int of any size, finite float: themselves. A float
   is written with the fewest digits that read back as the same float.
-- dataclass, pydantic model, other mappings: an object (see `runner.sinks.values`).
+- dataclass, named tuple, pydantic model, other mappings: an object (see `runner.sinks.values`).
 - date, time, datetime: its `isoformat()`, without an offset where it has none. UUID: its text.
 - a member of an enum: its value; an instance of a subclass of str, int, dict or list: as its base.
 - `orjson.Fragment`: as it is, unread, if it is one line; whoever makes one vouches for it.
-- refused: NaN and infinities, keys that are no text, bytes, sets, Decimal, named tuples, numpy
+- refused: NaN and infinities, keys that are no text, bytes, sets, Decimal, numpy
   values, text with half of a surrogate pair, nesting deeper than 254 levels, everything else.
 
 The work is orjson's. What it would change without a word is kept from it (dataclasses, datetimes:

@@ -4,7 +4,9 @@ A dataclass is written by all its fields, in their order: those with a leading u
 nothing that was set on the instance beside them (orjson's own way leaves out the first and writes
 the second). A pydantic model is written as its `model_dump()` in Python mode, so by the aliases
 and serializers that it declares itself; a field that holds a subclass of what it is annotated
-with is written whole (`serialize_as_any`), not cut down to the annotated class.
+with is written whole (`serialize_as_any`), not cut down to the annotated class. A TypedDict is the dict
+that it is. A named tuple is written by its fields, like a dataclass, and not as a list, which would lose
+their names.
 """
 
 from __future__ import annotations
@@ -45,7 +47,8 @@ class NotSpelled(TypeError):
 def spelled(value: object) -> object:
     """Return a record by its fields, a date or time as ISO text; one level, except for a model.
 
-    The fields of a mapping, dataclass or pydantic model come as a dict, a root model as its root.
+    The fields of a mapping, dataclass, named tuple or pydantic model come as a dict, a root model as its
+    root.
     A moment has its offset from UTC where it knows one.
 
     Raises:
@@ -62,6 +65,8 @@ def spelled(value: object) -> object:
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
         return dict(value)
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return dict(zip(value._fields, value, strict=True))
     raise NotSpelled
 
 
@@ -73,8 +78,6 @@ def type_refused(place: str, value: object, *, by: str) -> RowRefused:
     if kind.__module__.partition(".")[0] == "numpy":
         name = f"numpy {name}"
         hint = "return its tolist()" if getattr(value, "shape", ()) else "return its item()"
-    elif isinstance(value, tuple) and hasattr(value, "_fields"):
-        hint = "return its _asdict(), or a plain tuple"
     elif isinstance(value, PathLike):
         hint = "return its str()"
     return RowRefused(f"{place} is of type {name}, which {by} cannot hold" + (f": {hint}" if hint else ""))
