@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from runner.engine.attempt import message_of, type_name
 from runner.engine.guarded import GuardedPool
 from runner.engine.window import Outcomes
-from runner.errors import RowRefused
+from runner.errors import ItemRefused, RowRefused
 from runner.item import Item, Where
 from runner.ledger.checkpoint import Checkpoint
 from runner.ledger.dead_letter import dead_letter
@@ -45,7 +45,7 @@ class Delivery:
         self._publication = publication
         self._checkpoint = checkpoint
         self._summary = run.summary
-        self._encoder: Encoder | None = run.job.output.encoder()
+        self._encoder: Encoder | None = run.job.output.encoder(run.task.columns)
         self._settle = self._encoder.settle if self._encoder is not None and self._encoder.settles else None
         self._is_ordered = run.job.pool.ordered
         self._has_output_offset = self._is_ordered and self._encoder is not None
@@ -331,7 +331,8 @@ class Delivery:
         if self._failure_log.wants_more(kind, now):
             error = {"stage": failure.stage, "type": failure.type, "message": failure.message}
             data = {"index": item.index, "where": item.where._asdict(), "error": error}
-            if failure.stage == "task" and failure.error is not None:
+            is_theirs = failure.stage in ("task", "convert") and not isinstance(failure.error, ItemRefused)
+            if is_theirs and failure.error is not None:
                 from runner.task import user_frames
 
                 data["traceback"] = user_frames(failure.error, self._secrets.mask)

@@ -13,6 +13,7 @@
     │   └── WorkerBroken               workers could not be started or set up
     ├── ItemFault                      this one item fails, nobody else
     │   ├── MalformedRecord            the record cannot be read as what the input says it is
+    │   ├── ItemRefused                the item does not fit the type that the task wants
     │   └── RowRefused                 the task's row cannot be written without changing it
     ├── AttemptTimeout                 also a TimeoutError: an attempt took longer than `timeout`
     └── TaskFailed                     `runner.imap` only: a task raised what a caller must not meet raw
@@ -82,6 +83,17 @@ class ItemFault(RunnerError):
 
 class MalformedRecord(ItemFault):
     """A record is not what its input format says; the message says what is wrong, in one sentence."""
+
+
+class ItemRefused(ItemFault):
+    """An item does not fit the annotation of the task's parameter; the message names the fields.
+
+    `found` are the places at which it does not, as `runner.task.mismatch` describes them.
+    """
+
+    def __init__(self, message: str, found: Sequence[Any] = ()) -> None:
+        super().__init__(message)
+        self.found: tuple[Any, ...] = tuple(found)
 
 
 class RowRefused(ItemFault):

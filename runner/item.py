@@ -10,10 +10,18 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import CodeType, FrameType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     import logging
+
+ValueKind = Literal["text", "json", "yaml", "object", "letter"]
+"""What the values of a source are made of, which decides how they are converted to a task's type.
+
+`text`: nothing but text; `json`: what JSON can say, so that a text is meant as one; `yaml`: that, and NaN and
+infinities; `object`: any objects of Python; `letter`: the items of another source, of which it is not known
+any more.
+"""
 
 
 class Where(NamedTuple):

@@ -28,7 +28,8 @@ class Failure(NamedTuple):
     """Why an item has no rows.
 
     Attributes:
-        stage: `read` (the record could not be cut), `decode`, `task` or `encode`.
+        stage: `read` (the record could not be cut), `decode`, `convert` (to the type that the task takes),
+            `task` or `encode`.
         type: Name of the exception's class; with its module where it is not a builtin or ours.
         message: Its text, capped at 4 KiB; never empty.
         error: The exception itself with its traceback, for logs; `None` where nothing was raised.

@@ -234,6 +234,7 @@ def _open_worker(run: Run, source: Source, delivery: Delivery, *, is_guarded: bo
             delivery.seen,
             current=run.current,
             quick=source.quick_decode,
+            convert=task.convert,
         )
         return shared(_passing(attempt, delivery.is_done))
 
@@ -246,6 +247,7 @@ def _open_worker(run: Run, source: Source, delivery: Delivery, *, is_guarded: bo
             failed=None if is_guarded else delivery.seen,
             current=run.current,
             quick=source.quick_decode,
+            convert=task.convert,
             context=partial(_context, run) if task.context is not None else None,
             is_many=task.is_many,
             settles=delivery.settles,

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runner.jobfile import LoadedJob, Problem
+from runner.errors import RowRefused
+from runner.jobfile import Job, LoadedJob, Problem
 from runner.jobfile.problem import KeyPath, format_path
 from runner.masking import spell
 from runner.policies.retry import RetryPolicy, Rule
@@ -18,11 +19,13 @@ from runner.task import (
     TaskFault,
     TaskRejected,
     check_call,
+    check_columns,
     find_exception,
     load_factory,
     load_task,
     locate,
     review_exception,
+    unknown_columns,
 )
 
 if TYPE_CHECKING:
@@ -33,6 +36,7 @@ def review_task(loaded: LoadedJob, config: Config) -> list[Problem]:
     """Return what is wrong with the task as far as it can be seen without importing anything."""
     assert loaded.job is not None
     task = loaded.job.task
+    of_columns: list[TaskFault] = []
     faults = _forbidden(task.call, config)
     if not faults:
         # As Python will look it up: the project first, then what is installed beside the runner.
@@ -41,7 +45,10 @@ def review_task(loaded: LoadedJob, config: Config) -> list[Problem]:
             faults = [located]
         elif located.arguments is not None:
             faults = check_call(located, spell(task.with_))
-    return _placed(loaded, faults) + _review_input(loaded, config) + _review_retry(loaded)
+            if located.returns is None and _lacks_columns(loaded.job):
+                of_columns = [unknown_columns()]
+    problems = _placed(loaded, faults) + _placed(loaded, of_columns, ("output", "columns"), is_key=True)
+    return problems + _review_input(loaded, config) + _review_retry(loaded)
 
 
 def _review_retry(loaded: LoadedJob) -> list[Problem]:
@@ -101,6 +108,12 @@ def _error_names(loaded: LoadedJob) -> list[tuple[KeyPath, str]]:
     ]
 
 
+def _lacks_columns(job: Job) -> bool:
+    """Return whether only the task can say which columns the output has."""
+    has_some = getattr(job.output, "columns", None) is not None
+    return job.output.has_columns and not job.pool.ordered and not has_some
+
+
 def _review_input(loaded: LoadedJob, config: Config) -> list[Problem]:
     assert loaded.job is not None
     options = loaded.job.input
@@ -116,7 +129,7 @@ def _review_input(loaded: LoadedJob, config: Config) -> list[Problem]:
 
 
 def import_task(loaded: LoadedJob, config: Config) -> tuple[Task | None, list[Problem]]:
-    """Import the task and check it for real; return it, or what is wrong with it."""
+    """Import the task and check it for real; return it with warnings, or `None` and what is wrong with it."""
     assert loaded.job is not None
     options = loaded.job.task
     policies = _policies(config)
@@ -124,14 +137,44 @@ def import_task(loaded: LoadedJob, config: Config) -> tuple[Task | None, list[Pr
     if faults:
         return None, _placed(loaded, faults)
     try:
-        with_ = loaded.secrets.reveal(options.with_)
-        task = load_task(options.call, root=loaded.root, policy=policies[0], with_=with_)
+        task = load_task(
+            options.call,
+            root=loaded.root,
+            policy=policies[0],
+            with_=loaded.secrets.reveal(options.with_),
+            values=loaded.job.input.values,
+        )
     except TaskRejected as rejected:
         return None, _placed(loaded, rejected.faults)
     for policy in policies[1:]:
         fault = policy.check_loaded(options.call, task.function)
         faults += [fault] if fault is not None else []
-    return (None if faults else task), _placed(loaded, faults)
+    of_columns = _review_columns(loaded.job, task)
+    problems = _placed(loaded, [*faults, *task.warnings])
+    problems += _placed(loaded, of_columns, ("output", "columns"), is_key=True)
+    return (None if faults or of_columns else task), problems
+
+
+def _review_columns(job: Job, task: Task) -> list[TaskFault]:
+    """Return what is wrong with the columns of an output that has some, before there is a row."""
+    output = job.output
+    if not output.has_columns:
+        return []
+    declared: list[str] | None = getattr(output, "columns", None)
+    if declared is not None:
+        fault = check_columns(task.result, declared) if task.result is not None else None
+        return [fault] if fault is not None else []
+    if task.columns is None:
+        return [unknown_columns()] if _lacks_columns(job) else []
+    try:
+        encoder = output.encoder(task.columns)
+        assert encoder is not None
+        encoder.prologue()
+    except RowRefused as error:
+        assert task.result is not None
+        message = f"`output` needs the key `columns`, for those of {task.result.name} make no header: {error}"
+        return [TaskFault("missing-key", message)]
+    return []
 
 
 def import_factory(
@@ -170,7 +213,11 @@ def _policies(config: Config) -> list[Policy]:
 
 
 def _placed(
-    loaded: LoadedJob, faults: Iterable[TaskFault], call: KeyPath = ("task", "call")
+    loaded: LoadedJob,
+    faults: Iterable[TaskFault],
+    call: KeyPath = ("task", "call"),
+    *,
+    is_key: bool = False,
 ) -> list[Problem]:
     """Turn faults of a callable into problems where it is named, or at the argument they are about.
 
@@ -181,13 +228,14 @@ def _placed(
     for fault in faults:
         is_short = isinstance(document.data, dict) and isinstance(document.data.get("task"), str)
         path: KeyPath = ("task",) if is_short and call[0] == "task" else call
-        span = document.value_span(path)
+        span = document.key_span(path) if is_key else document.value_span(path)
         if fault.argument is not None and not is_short:
-            path = (call[0], "with", fault.argument)
-            span = document.key_span(path)
+            path = (call[0], "with", fault.argument, *fault.path)
+            span = document.value_span(path) if fault.path else document.key_span(path)
         problems.append(
             Problem(
                 code=fault.code,
+                severity="warning" if fault.is_warning else "error",
                 message=mask(fault.message),
                 hint=None if fault.hint is None else mask(fault.hint),
                 notes=tuple(map(mask, fault.notes)),

@@ -367,6 +367,7 @@ def run_task(
             lambda item: item.raw,
             noted,
             lambda row: row,
+            convert=loaded.convert,
             context=lambda index, number: Context(index, number, run_id, params or {}),
             is_many=loaded.is_many,
             settles=True,

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from runner.config import Config
+from runner.errors import ItemRefused
 from runner.jobfile import load_job
 from runner.review import import_factory, import_task, review_task
 
@@ -167,3 +168,113 @@ def test_a_fault_that_shows_an_argument_masks_it(project):
     assert problem.message == "`count` of `counted` must be int, got '${secret.TOKEN}' (str)"
     (seen,) = review_task(loaded, config())
     assert seen.message == problem.message
+
+
+TYPED = """\
+from __future__ import annotations
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from nowhere import Hidden
+
+@dataclass
+class Row:
+    id: int
+    km: float = 0.0
+
+class Odd(BaseModel):
+    model_config = ConfigDict(serialize_by_alias=True)
+    half: int = Field(serialization_alias="=half")
+
+def plain(item): return item
+def rows(item: int) -> Row: return Row(item)
+def to_dict(item) -> dict: return {}
+def to_odd(item) -> Odd: ...
+def hidden(item: Hidden): return item
+def options(item, *, box: Row): return box
+"""
+
+
+@pytest.fixture
+def typed(tmp_path, request, monkeypatch):
+    """Give a function that loads a job over tasks with types."""
+    module = f"typed_{abs(hash(request.node.name))}"
+    (tmp_path / f"{module}.py").write_text(TYPED)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+
+    def typed(task: str, rest: str = "", input_: str = "{type: range, stop: 3}"):
+        path = tmp_path / "job.yaml"
+        path.write_text(
+            f"version: 1\nname: example\ninput: {input_}\n{task}\n{rest}".replace("MODULE", module)
+        )
+        loaded = load_job(path, environ={}, now=NOW)
+        assert loaded.job is not None, loaded.problems
+        return loaded
+
+    yield typed
+    sys.modules.pop(module, None)
+
+
+def test_a_fault_in_an_argument_stands_where_its_value_was_written(typed):
+    """Also below the argument; what is missing stands at the mapping that lacks it."""
+    job = "task:\n  call: MODULE.options\n  with:\n    box: {ID: 1,\n      km: far}"
+    task, problems = import_task(typed(job), config())
+    assert task is None
+    assert [(p.path, p.line, p.column) for p in problems] == [
+        ("task.with.box.id", 7, 5),
+        ("task.with.box.km", 8, 11),
+    ]
+    assert problems[0].message == "`box.id` of `options` is missing; there is `ID`"
+
+
+def test_what_cannot_be_resolved_is_a_warning(typed):
+    """The task can be run."""
+    task, problems = import_task(typed("task: MODULE.hidden"), config())
+    assert task is not None
+    (problem,) = problems
+    assert (problem.code, problem.severity, problem.line) == ("not-convertible", "warning", 4)
+
+
+@pytest.mark.parametrize(
+    ("input_", "value"),
+    [("{type: text, path: a.txt}", "5"), ("{type: range, stop: 3}", 5), ("{type: items, items: [5]}", 5)],
+)
+def test_the_input_decides_how_an_item_is_read(typed, input_, value):
+    """Text is read as the type, a value of JSON is what it is."""
+    task, _ = import_task(typed("task: MODULE.rows", input_=input_), config())
+    assert task.convert(value) == 5
+    if value == 5:
+        with pytest.raises(ItemRefused, match="must be a whole number"):
+            task.convert("5")
+
+
+CSV = "output: {type: csv, path: out.csv}\n"
+PLAIN = "output: {type: csv, path: out.csv, formulas: reject}\n"
+UNORDERED = "pool: {ordered: false}\n" + CSV
+NAMED = "output:\n  type: csv\n  path: out.csv\n  columns: [id, kms]\n"
+
+
+@pytest.mark.parametrize(
+    ("call", "rest", "statically", "imported"),
+    [
+        ("rows", CSV, None, None),
+        ("plain", CSV, None, None),
+        ("rows", UNORDERED, None, None),
+        ("plain", UNORDERED, ("missing-key", 6, 1), ("missing-key", 6, 1)),
+        ("to_dict", UNORDERED, None, ("missing-key", 6, 1)),
+        ("to_odd", PLAIN, None, ("missing-key", 5, 1)),
+        ("rows", NAMED, None, ("columns-differ", 8, 3)),
+        ("plain", NAMED, None, None),
+    ],
+)
+def test_columns_are_known_before_a_row_is(typed, call, rest, statically, imported):
+    """Declared, or by the annotation; where they must be known and cannot be, or differ, nothing runs."""
+    loaded = typed(f"task: MODULE.{call}", rest)
+    for found, expected in (
+        (review_task(loaded, config()), statically),
+        (import_task(loaded, config())[1], imported),
+    ):
+        places = [(problem.code, problem.line, problem.column) for problem in found]
+        assert places == ([expected] if expected else [])

@@ -134,10 +134,11 @@ def _import(
     problems += more
     factory, more = import_factory(loaded, config)
     problems += more
-    if task is None or problems:
+    if task is None or any(problem.severity == "error" for problem in problems):
         raise _Shown(loaded, JobInvalid(problems))
-    if loaded.problems and not order.is_quiet:
-        show_problems(loaded.problems, {str(loaded.path): loaded.text})
+    warnings = [*loaded.problems, *problems]
+    if warnings and not order.is_quiet:
+        show_problems(warnings, {str(loaded.path): loaded.text})
     return task, retry, factory
 
 

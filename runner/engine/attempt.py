@@ -1,4 +1,4 @@
-"""One attempt at one item: decode, call, encode. Whatever goes wrong in a step is the item's failure.
+"""One attempt at one item: decode, convert, call, encode. What goes wrong in a step is the item's failure.
 
 The steps run in a worker thread, so that the thread that writes has only bytes to append. There are two
 forms: `make_attempt` for a plain function without policies, where each look at an option would cost more than
@@ -25,6 +25,7 @@ def make_attempt(
     failed: Callable[[Item, Failure], None],
     current: Current | None = None,
     quick: Callable[[Any], object] | None = None,
+    convert: Callable[[Any], object] | None = None,
 ) -> Callable[[Item], Outcome]:
     """Return the function that runs one item and never raises.
 
@@ -36,6 +37,7 @@ def make_attempt(
         current: Told how to find the item that a thread is at.
         quick: Does what `decode` does from `item.raw` alone, or raises anything; then `decode` is
             asked to say why. Saves a Python call for every item.
+        convert: Turns what was decoded into what the task takes; `None` where it takes it as it is.
     """
 
     def attempt(item: Item) -> Outcome:
@@ -46,6 +48,9 @@ def make_attempt(
                 failed(item, failure)
                 return Outcome(item, None, 0, failure)
             value = decode(item) if quick is None else quick(item[1])
+            if convert is not None:
+                stage = "convert"
+                value = convert(value)
             stage = "task"
             result = call(value)
             if result is None:
@@ -77,6 +82,7 @@ def make_full_attempt(
     failed: Callable[[Item, Failure], None] | None = None,
     current: Current | None = None,
     quick: Callable[[Any], object] | None = None,
+    convert: Callable[[Any], object] | None = None,
     context: Callable[[int, int], Context] | None = None,
     is_many: bool = False,
     settles: bool = False,
@@ -94,6 +100,7 @@ def make_full_attempt(
             runs the attempt decides whether it counts.
         current: Told how to find the item that a thread is at.
         quick: As for `make_attempt`.
+        convert: As for `make_attempt`.
         context: Makes the context from the item's index and the number of the attempt.
         is_many: Whether the task is a generator, each of whose items is a row. All rows of an item are
             written, or none.
@@ -106,6 +113,9 @@ def make_full_attempt(
             if type(item[1]) is BrokenRecord:
                 raise MalformedRecord(item[1].reason)
             value = decode(item) if quick is None else quick(item[1])
+            if convert is not None:
+                stage = "convert"
+                value = convert(value)
             if begin is not None and not begin():
                 return None
             stage = "task"

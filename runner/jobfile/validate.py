@@ -48,22 +48,7 @@ def validate_job(data: dict[str, Any], kinds: Kinds, places: Places) -> tuple[Jo
 
 
 def check_between(job: Job, places: Places) -> list[Problem]:
-    """Return what is wrong between blocks: columns left to chance; and a window that lets workers idle."""
-    return [*_check_columns(job, places), *_check_size(job, places)]
-
-
-def _check_columns(job: Job, places: Places) -> list[Problem]:
-    # In the order of the input the first row names the columns; unordered, chance would.
-    if job.pool.ordered or job.output.model_dump().get("type") != "csv":
-        return []
-    if job.output.model_dump().get("columns") is not None:
-        return []
-    message = "`output` needs the key `columns` where `pool.ordered` is false"
-    hint = "columns: [...], or ordered: true, where the first row names them"
-    return [places.problem("missing-key", message, ("output",), is_key=True, hint=hint)]
-
-
-def _check_size(job: Job, places: Places) -> list[Problem]:
+    """Return what is wrong between blocks: a window that lets workers idle."""
     pool = job.pool
     least = pool.size * pool.chunk
     if pool.window >= least:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, Literal, Protocol
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal, Protocol
 
 from pydantic import field_validator
 
@@ -73,9 +74,17 @@ class Encoder(Protocol):
 class SinkOptions(Options):
     """What every `output:` has in common."""
 
+    # Whether all rows have the same columns, named in `columns` or by the task's annotation.
+    has_columns: ClassVar[bool] = False
+
     @abstractmethod
-    def encoder(self) -> Encoder | None:
-        """Return a fresh encoder, or `None` where rows are not written at all."""
+    def encoder(self, columns: Sequence[str] | None = None) -> Encoder | None:
+        """Return a fresh encoder, or `None` where rows are not written at all.
+
+        Args:
+            columns: Those that the task's annotation promises, for an output with columns of which the
+                job file names none.
+        """
 
 
 class FileSinkOptions(SinkOptions):

@@ -1,6 +1,7 @@
 r"""`type: csv`: one row is one line of cells, under a header that never shifts.
 
-Columns are declared in the job file, or taken from the first row that is written. Every row has
+Columns are declared in the job file, promised by the annotation of the task's result, or taken from the first
+row that is written. Every row has
 exactly these columns, in any order; one that lacks a column or brings another is refused, because
 both would otherwise be lost or shift without a word.
 
@@ -18,10 +19,11 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from datetime import date, time
 from decimal import Decimal
 from enum import Enum
-from typing import Literal
+from typing import ClassVar, Literal
 from uuid import UUID
 
 from pydantic import field_validator, model_validator
@@ -40,8 +42,9 @@ _MOST_NAMES = 5  # arbitrary: how many columns a message names
 
 
 class CsvSink(FileSinkOptions):
-    """One row is one line of a CSV file with a header; rows are dicts, dataclasses or models."""
+    """One row is one line of a CSV file with a header; rows are mappings or have fields."""
 
+    has_columns: ClassVar[bool] = True
     type: Literal["csv"]
     """The kind of output."""
     columns: list[str] | None = None
@@ -82,9 +85,14 @@ class CsvSink(FileSinkOptions):
             raise ValueError(str(error)) from error
         return self
 
-    def encoder(self) -> CsvEncoder:
-        """Return a fresh encoder."""
-        return CsvEncoder(self.columns, delimiter=self.delimiter, formulas=self.formulas)
+    def encoder(self, columns: Sequence[str] | None = None) -> CsvEncoder:
+        """Return a fresh encoder; `columns` are those of the rows where the job file names none."""
+        return CsvEncoder(
+            self.columns or columns,
+            delimiter=self.delimiter,
+            formulas=self.formulas,
+            is_declared=self.columns is not None,
+        )
 
 
 class CsvEncoder:
@@ -94,8 +102,11 @@ class CsvEncoder:
     what is wrong with the columns: the message about a row never depends on when it was encoded.
     """
 
-    def __init__(self, columns: list[str] | None, *, delimiter: str, formulas: str) -> None:
+    def __init__(
+        self, columns: Sequence[str] | None, *, delimiter: str, formulas: str, is_declared: bool
+    ) -> None:
         self.settles = columns is None
+        self._is_declared = is_declared
         self._columns: tuple[object, ...] | None = None if columns is None else tuple(columns)
         self._delimiter = delimiter
         self._formulas = formulas
@@ -140,22 +151,25 @@ class CsvEncoder:
         return b""
 
     def state(self) -> dict[str, object]:
-        """Return the columns that the first row has brought, `None` before it; `{}` where declared."""
-        if not self.settles:
+        """Return the columns of the task or of the first row, `None` before it; `{}` where declared."""
+        if self._is_declared:
             return {}
         return {"columns": None if self._columns is None else list(self._columns)}
 
     def restore(self, state: dict[str, object]) -> None:
         """Go on under the columns of `state`; the header is in the output already.
 
+        That of a task whose annotation has changed since stays what it was.
+
         Raises:
             ValueError: It is no state of an encoder of this kind.
         """
-        if not self.settles:
+        if self._is_declared:
             return
         columns = state.get("columns")
         if columns is None:
-            self._columns = None
+            if self.settles:
+                self._columns = None
         elif isinstance(columns, list) and all(isinstance(name, str) for name in columns):
             self._columns = tuple(columns)
         else:
@@ -255,7 +269,8 @@ def _fields(row: object) -> dict[object, object]:
         raise RowRefused(f"the row cannot be written: {error}") from error
     if not isinstance(fields, dict):
         raise RowRefused(
-            f"a row of a CSV output must be a dict, a dataclass or a pydantic model, got {type(row).__name__}"
+            "a row of a CSV output must be a dict, a dataclass, a named tuple or a pydantic model, "
+            f"got {type(row).__name__}"
         )
     return fields
 

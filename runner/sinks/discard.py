@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from runner.sinks.base import SinkOptions
@@ -13,5 +14,5 @@ class DiscardSink(SinkOptions):
     type: Literal["none"]
     """The kind of output."""
 
-    def encoder(self) -> None:
+    def encoder(self, columns: Sequence[str] | None = None) -> None:
         """Return `None`: rows are not written at all."""

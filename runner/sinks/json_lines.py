@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from runner.sinks.base import FileSinkOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 
 class JsonLinesSink(FileSinkOptions):
@@ -16,7 +16,7 @@ class JsonLinesSink(FileSinkOptions):
     type: Literal["jsonl"]
     """The kind of output."""
 
-    def encoder(self) -> JsonLinesEncoder:
+    def encoder(self, columns: Sequence[str] | None = None) -> JsonLinesEncoder:
         """Return a fresh encoder."""
         return JsonLinesEncoder()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from runner.errors import RowRefused
@@ -14,7 +15,7 @@ class TextSink(FileSinkOptions):
     type: Literal["text"]
     """The kind of output."""
 
-    def encoder(self) -> TextEncoder:
+    def encoder(self, columns: Sequence[str] | None = None) -> TextEncoder:
         """Return a fresh encoder."""
         return TextEncoder()
 

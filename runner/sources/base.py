@@ -5,9 +5,9 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
-from runner.item import Item
+from runner.item import Item, ValueKind
 from runner.options import Options
 from runner.units import Size
 
@@ -83,6 +83,9 @@ class Source(Protocol):
 
 class SourceOptions(Options):
     """What every `input:` has in common."""
+
+    # What the values that `decode` returns are made of.
+    values: ClassVar[ValueKind] = "object"
 
     @abstractmethod
     def open(self, root: Path) -> Source:

@@ -13,12 +13,12 @@ from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import field_validator, model_validator
 
 from runner.errors import InputBroken, MalformedRecord
-from runner.item import BrokenRecord, Item
+from runner.item import BrokenRecord, Item, ValueKind
 from runner.sources.base import Position
 from runner.sources.csv_records import BLANK, LineEnds, Rows, cut_rows
 from runner.sources.encoding import Encoding, is_part_of_characters, undecodable
@@ -29,6 +29,7 @@ from runner.sources.streams import Stream, StreamOptions, find_streams
 class CsvOptions(StreamOptions):
     """Rows of comma-separated values; an item is a mapping from column to text."""
 
+    values: ClassVar[ValueKind] = "text"
     type: Literal["csv"]
     """The kind of input."""
     delimiter: str = ","

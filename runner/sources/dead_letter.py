@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from runner.errors import MalformedRecord
-from runner.item import Item
+from runner.item import Item, ValueKind
 from runner.sources.base import Position
 from runner.sources.json_text import UNREADABLE, json_decoder, malformed
 from runner.sources.records import RecordSource, line_items
@@ -23,6 +23,7 @@ from runner.sources.streams import StreamOptions, find_streams
 class DeadLetterOptions(StreamOptions):
     """The failed items of another run, from its dead-letter file."""
 
+    values: ClassVar[ValueKind] = "letter"
     type: Literal["dead_letter"]
     """The kind of input."""
 

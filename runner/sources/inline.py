@@ -6,17 +6,18 @@ import copy
 from collections.abc import Callable, Iterator, Mapping
 from itertools import count, islice, repeat
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import JsonValue
 
-from runner.item import NOWHERE, Item
+from runner.item import NOWHERE, Item, ValueKind
 from runner.sources.base import Position, SourceOptions
 
 
 class InlineOptions(SourceOptions):
     """Items written out in the job file."""
 
+    values: ClassVar[ValueKind] = "yaml"
     type: Literal["items"]
     """The kind of input."""
     items: list[JsonValue]

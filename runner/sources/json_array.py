@@ -15,10 +15,10 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from runner.errors import InputBroken
-from runner.item import Item, Where
+from runner.item import Item, ValueKind, Where
 from runner.sources.base import Position
 from runner.sources.json_text import UNREADABLE, json_decoder, malformed
 from runner.sources.records import HEAD_BYTES, MARK, Numbering, RecordSource, numberings, too_long
@@ -48,6 +48,7 @@ def _whole_element() -> re.Pattern[bytes]:
 class JsonArrayOptions(StreamOptions):
     """The elements of a JSON file that is one array; it is never held in memory as a whole."""
 
+    values: ClassVar[ValueKind] = "json"
     type: Literal["json"]
     """The kind of input."""
 

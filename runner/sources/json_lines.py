@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
-from runner.item import Item
+from runner.item import Item, ValueKind
 from runner.sources.base import Position
 from runner.sources.json_text import UNREADABLE, json_decoder, malformed
 from runner.sources.records import RecordSource, line_items
@@ -20,6 +20,7 @@ from runner.sources.streams import StreamOptions, find_streams
 class JsonLinesOptions(StreamOptions):
     """One JSON value on each line; blank lines are skipped."""
 
+    values: ClassVar[ValueKind] = "json"
     type: Literal["jsonl"]
     """The kind of input."""
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from itertools import count, repeat
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import field_validator
 
-from runner.item import NOWHERE, Item
+from runner.item import NOWHERE, Item, ValueKind
 from runner.sources.base import Position, SourceOptions
 
 
 class RangeOptions(SourceOptions):
     """Whole numbers from `start` up to, without, `stop`."""
 
+    values: ClassVar[ValueKind] = "json"
     type: Literal["range"]
     """The kind of input."""
     start: int = 0

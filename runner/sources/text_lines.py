@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
-from runner.item import Item
+from runner.item import Item, ValueKind
 from runner.sources.base import Position
 from runner.sources.encoding import Encoding, undecodable
 from runner.sources.records import RecordSource, line_items
@@ -17,6 +17,7 @@ from runner.sources.streams import StreamOptions, find_streams
 class TextOptions(StreamOptions):
     """Lines of text; an item is the line without its line ending."""
 
+    values: ClassVar[ValueKind] = "text"
     type: Literal["text"]
     """The kind of input."""
     encoding: Encoding = "utf-8"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from runner.task.columns import Columns, check_columns, check_header, unknown_columns
 from runner.task.exceptions import find_exception, review_exception
 from runner.task.fault import TaskFault, TaskRejected
 from runner.task.frames import user_frames
@@ -11,12 +12,15 @@ from runner.task.policy import Policy
 from runner.task.signature import check_call
 
 __all__ = [
+    "Columns",
     "Located",
     "Policy",
     "Task",
     "TaskFault",
     "TaskRejected",
     "check_call",
+    "check_columns",
+    "check_header",
     "find_exception",
     "hash_code",
     "load_factory",
@@ -24,5 +28,6 @@ __all__ = [
     "locate",
     "make_task",
     "review_exception",
+    "unknown_columns",
     "user_frames",
 ]

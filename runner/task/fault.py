@@ -13,16 +13,21 @@ FaultCode = Literal[
     "async-task",
     "attribute-missing",
     "bad-dotted-path",
+    "columns-differ",
     "import-failed",
     "missing-argument",
+    "missing-column",
+    "missing-key",
     "module-missing",
     "no-item-parameter",
     "not-callable",
+    "not-convertible",
     "stdlib-task",
     "syntax-error",
     "task-form",
     "task-not-allowed",
     "unknown-argument",
+    "unknown-column",
     "unknown-exception",
 ]
 
@@ -37,6 +42,8 @@ class TaskFault:
         hint: What to write instead (a dotted path, the name of an argument), or `None`.
         notes: What else helps: places, a traceback. A note may have several lines.
         argument: The name in `task.with` that the fault is about, or `None` for the task itself.
+        path: The way from that argument to the value in it that is at fault.
+        is_warning: Whether the task can be used all the same.
     """
 
     code: FaultCode
@@ -44,6 +51,8 @@ class TaskFault:
     hint: str | None = None
     notes: tuple[str, ...] = ()
     argument: str | None = None
+    path: tuple[str | int, ...] = ()
+    is_warning: bool = False
 
 
 class TaskRejected(RunnerError):

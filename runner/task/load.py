@@ -9,14 +9,20 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import FunctionType, ModuleType
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
+from runner.item import ValueKind
 from runner.task.fault import TaskFault, TaskRejected, nearest
 from runner.task.form import context_parameter, is_async, is_generator, open_task
 from runner.task.frames import user_frames
 from runner.task.locate import Located, check_grammar, form_fault, locate, module_fault
 from runner.task.policy import Policy
+from runner.task.schema import read_schema
 from runner.task.signature import check_call
+
+if TYPE_CHECKING:
+    from runner.task.columns import Columns
+    from runner.task.record import Record
 
 TaskFunction = Callable[..., object]
 
@@ -30,6 +36,11 @@ class Task:
         function: The function, or the class.
         with_: Keyword arguments for every call, or for building the class. The values are shared
             between calls, as those of `functools.partial` are.
+        convert: Turns a decoded item into what the function takes, or raises `ItemRefused`; `None`
+            where nothing is to be done.
+        item: The fields of what the function takes, where its annotation names a type with fields.
+        result: The columns of what it returns, likewise.
+        warnings: What is not as somebody may think it is.
         is_many: Whether it is a generator, which yields the rows of an item.
         context: Name of the parameter that takes the `runner.Context`, `None` where there is none.
     """
@@ -37,8 +48,17 @@ class Task:
     dotted: str
     function: TaskFunction
     with_: Mapping[str, object] = field(default_factory=dict, repr=False)  # secrets may be in it
+    convert: Callable[[object], object] | None = None
+    item: Record | None = None
+    result: Columns | None = None
+    warnings: tuple[TaskFault, ...] = ()
     is_many: bool = False
     context: str | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...] | None:
+        """The columns of its rows, as the annotation of its result has them; `None` where it does not."""
+        return self.result.names if self.result is not None else None
 
     @property
     def is_class(self) -> bool:
@@ -53,7 +73,14 @@ class Task:
         return open_task(self.function, dict(self.with_), self.context)
 
 
-def load_task(dotted: str, *, root: Path, policy: Policy, with_: Mapping[str, object] | None = None) -> Task:
+def load_task(
+    dotted: str,
+    *,
+    root: Path,
+    policy: Policy,
+    with_: Mapping[str, object] | None = None,
+    values: ValueKind = "object",
+) -> Task:
     """Import a task: a function, a generator function or a class.
 
     The project root is put first on `sys.path`, where it stays.
@@ -61,9 +88,17 @@ def load_task(dotted: str, *, root: Path, policy: Policy, with_: Mapping[str, ob
     What the module prints or starts while it is imported is its own affair. Called by the main
     thread, before any worker runs.
 
+    Args:
+        dotted: Its dotted path.
+        root: The project root.
+        policy: What may be a task.
+        with_: The keyword arguments for every call.
+        values: What the items are made of, which decides how they are converted.
+
     Raises:
         TaskRejected: The task is not allowed, cannot be imported, is none of these forms, or cannot
-            be called with an item and `with_`. Nothing is imported where the path alone is at fault.
+            be called with an item and `with_`, also for their types. Nothing is imported where the path
+            alone is at fault.
         KeyboardInterrupt: The user interrupted the import.
     """
     fault = check_grammar(dotted) or policy.check_path(dotted)
@@ -74,20 +109,36 @@ def load_task(dotted: str, *, root: Path, policy: Policy, with_: Mapping[str, ob
     fault = _check_callable(dotted, found) or policy.check_loaded(dotted, found) or _check_form(dotted, found)
     if fault is not None:
         raise TaskRejected([fault])
-    return make_task(dotted, cast("TaskFunction", found), with_ or {})
+    return make_task(dotted, cast("TaskFunction", found), with_ or {}, values=values)
 
 
-def make_task(dotted: str, function: TaskFunction, with_: Mapping[str, object]) -> Task:
-    """Return the task that a function or class makes with the arguments of `with:`.
+def make_task(
+    dotted: str, function: TaskFunction, with_: Mapping[str, object], *, values: ValueKind = "object"
+) -> Task:
+    """Return the task that a function or class makes with the arguments of `with:`; see `load_task`.
 
     Raises:
-        TaskRejected: It cannot be called with an item and `with_`.
+        TaskRejected: It cannot be called with an item and `with_`, also for their types.
     """
     given = dict(with_)
     faults = check_call(function, given)
+    at_fault = {fault.argument for fault in faults if fault.argument is not None}
+    schema = read_schema(function, given, values=values, skip=at_fault)
+    faults += [fault for fault in schema.faults if not fault.is_warning]
     if faults:
         raise TaskRejected(faults)
-    return Task(dotted, function, given, is_many=is_generator(function), context=context_parameter(function))
+    warnings = tuple(fault for fault in schema.faults if fault.is_warning)
+    return Task(
+        dotted,
+        function,
+        schema.with_,
+        schema.convert,
+        schema.item,
+        schema.result,
+        warnings,
+        is_many=is_generator(function),
+        context=context_parameter(function),
+    )
 
 
 def load_factory(dotted: str, *, root: Path, policy: Policy) -> Callable[..., Iterable[object]]:

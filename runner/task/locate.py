@@ -43,6 +43,7 @@ class Located:
         file: File of the module, `None` where it has none (a namespace package).
         line: 1-based line of the definition, or of what binds the name; `None` where not known.
         arguments: Parameters of the function, `None` where they are not known.
+        returns: Annotation of what the function returns, `None` for none.
         certain: Whether running the module could not say anything else.
         built: Parameters for building it, where it is a class, and `arguments` are those of its `__call__`.
     """
@@ -52,6 +53,7 @@ class Located:
     file: Path | None
     line: int | None = None
     arguments: ast.arguments | None = None
+    returns: ast.expr | None = None
     certain: bool = False
     built: ast.arguments | None = None
 
@@ -151,7 +153,7 @@ def _judge(
         if form is not None:
             return form_fault(dotted, form, note=f"{module.file}:{line}")
         if isinstance(node, ast.FunctionDef):
-            return Located(dotted, module.name, module.file, line, node.args, certain=True)
+            return Located(dotted, module.name, module.file, line, node.args, node.returns, certain=True)
         if isinstance(node, ast.ClassDef) and not node.bases and not node.keywords:
             return _judge_class(uncertain, node)
     return uncertain

@@ -8,7 +8,7 @@ import weakref
 import pytest
 
 from runner.engine.attempt import MOST_MESSAGE_BYTES, make_attempt, message_of, rescue, type_name
-from runner.errors import MalformedRecord, RowRefused
+from runner.errors import ItemRefused, MalformedRecord, RowRefused
 from runner.item import NOWHERE, BrokenRecord, Item
 from runner.outcome import Outcome
 
@@ -34,13 +34,14 @@ class Steps:
         """Count a failure, whatever is told about it."""
         self.failures += 1
 
-    def run(self, item: Item = ITEM, *, call=None, is_written: bool = True):
+    def run(self, item: Item = ITEM, *, call=None, is_written: bool = True, is_converted: bool = False):
         """Attempt an item."""
         attempt = make_attempt(
             lambda item: self.step("decode", item.index),
             call or (lambda value: self.step("task", value)),
             (lambda row: self.step("encode", row)) if is_written else None,
             self.fail,
+            convert=(lambda value: self.step("convert", value)) if is_converted else None,
         )
         return Outcome(*attempt(item))
 
@@ -52,6 +53,16 @@ def test_a_good_item_goes_through_all_steps():
     assert outcome == (ITEM, "encode(task(decode(7)))", 1, None)
     assert steps.calls == ["decode", "task", "encode"]
     assert steps.failures == 0
+
+
+def test_an_item_is_converted_between_decoding_and_the_call():
+    """And what fails there fails in a step of its own."""
+    assert Steps().run(is_converted=True).rows == "encode(task(convert(decode(7))))"
+    steps = Steps(convert=ItemRefused("km: is missing"))
+    failure = steps.run(is_converted=True).failure
+    assert failure[:3] == ("convert", "ItemRefused", "km: is missing")
+    assert steps.calls == ["decode", "convert"]
+    assert steps.failures == 1
 
 
 def test_none_is_no_row():

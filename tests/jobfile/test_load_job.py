@@ -212,15 +212,3 @@ def test_a_flag_changes_one_key_of_the_default_output(tmp_path: Path) -> None:
     job = load_job(path, environ={}, now=NOW, overrides=[("output.path", "-")]).job
     assert job is not None
     assert job.output.model_dump() == {"type": "jsonl", "path": "-", "if_exists": "replace"}
-
-
-def test_an_unordered_csv_must_name_its_columns(tmp_path: Path) -> None:
-    """Which row would come first, and so name the columns, is chance."""
-    path = tmp_path / "job.yaml"
-    path.write_text(
-        "version: 1\nname: chance\npool: {ordered: false}\ninput: {type: range, stop: 1}\ntask: jobs.a.b\n"
-        "output: {type: csv, path: out.csv}\n"
-    )
-    loaded = load_job(path, environ={}, now=NOW)
-    assert loaded.job is None
-    assert [(problem.code, problem.path) for problem in loaded.problems] == [("missing-key", "output")]

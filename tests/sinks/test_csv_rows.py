@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import pytest
@@ -139,7 +139,7 @@ def test_what_a_cell_cannot_hold_is_refused_by_name(
 @pytest.mark.parametrize("row", [[1], "text", 5, date(2024, 1, 1), {1}, iter([])])
 def test_a_row_without_names_is_refused(row: object) -> None:
     """Cells are found by the name of their column, never by position."""
-    with pytest.raises(RowRefused, match=f"dataclass or a pydantic model, got {type(row).__name__}"):
+    with pytest.raises(RowRefused, match=f"named tuple or a pydantic model, got {type(row).__name__}"):
         encoder().encode(row)
 
 
@@ -154,9 +154,14 @@ class Place(BaseModel):
     km: float
 
 
-@pytest.mark.parametrize("make", [dict, Hub, Place])
+class Spot(NamedTuple):
+    name: str
+    km: float
+
+
+@pytest.mark.parametrize("make", [dict, Hub, Place, Spot])
 def test_a_record_is_written_by_its_fields(make: Any) -> None:
-    """A dict, a dataclass and a pydantic model of the same fields are the same line."""
+    """A dict, a dataclass, a pydantic model and a named tuple of the same fields are the same line."""
     assert write([make(name="FRA", km=1.5)]) == b"name,km\nFRA,1.5\n"
 
 
@@ -202,6 +207,42 @@ def test_declared_columns_stand_even_without_rows() -> None:
     """An empty result is a header; without declared columns it is an empty file."""
     assert write([], columns=["a", "b"]) == b"a,b\n"
     assert write([]) == b""
+
+
+def promised(*columns: str) -> CsvEncoder:
+    """Return an encoder under the columns of a task's annotation."""
+    return CsvSink.model_validate({"type": "csv", "path": "out.csv"}).encoder(columns)
+
+
+def test_promised_columns_stand_before_the_first_row() -> None:
+    """As declared ones do: there is a header without rows, and rows are lines at once."""
+    making = promised("a", "b")
+    assert making.settles is False
+    assert making.prologue() == b"a,b\n"
+    assert making.encode({"b": 2, "a": 1}) == b"1,2\n"
+    with pytest.raises(RowRefused, match="lacks the column `b`"):
+        making.encode({"a": 1})
+
+
+def test_declared_columns_win_over_promised_ones() -> None:
+    """The job file has the last word about their order."""
+    options = CsvSink.model_validate({"type": "csv", "path": "out.csv", "columns": ["b", "a"]})
+    assert options.encoder(["a", "b"]).prologue() == b"b,a\n"
+    assert options.encoder(["a", "b"]).state() == {}
+
+
+def test_a_header_that_is_written_outlives_a_change_of_the_annotation() -> None:
+    """A run that goes on with other code (`--accept code`) writes below the header that is there."""
+    state = json.loads(json.dumps(promised("a", "b").state()))
+    other = promised("b", "a")
+    other.restore(state)
+    assert other.encode({"a": 1, "b": 2}) == b"1,2\n"
+    without = encoder()
+    without.restore(state)
+    assert without.settle(without.encode({"b": 2, "a": 1})) == b"1,2\n"
+    fresh = promised("b", "a")
+    fresh.restore({"columns": None})  # nothing had been written
+    assert fresh.prologue() == b"b,a\n"
 
 
 def test_a_resumed_encoder_goes_on_under_the_same_columns() -> None:

@@ -150,7 +150,6 @@ def test_a_value_of_plainly_another_type_is_a_fault(check: Check, annotation: st
         ("Optional[str]", None),
         ("int = None", None),
         ("int | str", "a"),
-        ("list[int]", "a"),
         ("Radius", "a"),
         ("object", 5),
         ("'int'", 5),
@@ -159,6 +158,20 @@ def test_a_value_of_plainly_another_type_is_a_fault(check: Check, annotation: st
 def test_a_value_that_may_fit_is_no_fault(check: Check, annotation: str, value: object) -> None:
     """An int is a float; what is no scalar annotation is not judged."""
     assert check(f"class Radius: ...\ndef f(item, x: {annotation}): ...", x=value) == []
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value"),
+    [("list[int]", "a"), ("list[int]", ["a"]), ("Day", "soon"), ("Literal['a']", "b")],
+)
+def test_other_types_are_judged_when_they_are_loaded(
+    check: Check, request: pytest.FixtureRequest, annotation: str, value: object
+) -> None:
+    """Without importing, only a scalar annotation can be taken at its word."""
+    definition = "from typing import Literal\nfrom datetime import date as Day\n"
+    found = check(f"{definition}def f(item, x: {annotation}): ...", x=value)
+    is_loaded = request.node.callspec.params["check"] == "loaded"
+    assert [(fault.code, fault.argument) for fault in found] == [("argument-type", "x")] * is_loaded
 
 
 @pytest.mark.parametrize(
