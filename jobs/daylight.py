@@ -9,8 +9,22 @@ Run it from the project root:
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from math import acos, cos, degrees, radians, sin
+from typing import TypedDict
 
 _NOON_2000 = datetime(2000, 1, 1, 12, tzinfo=UTC)
+
+
+class Daylight(TypedDict):
+    """A row: its keys are the columns of the output.
+
+    `sunrise` and `sunset` are in UTC, to the minute; `None` on a day when the sun stays below the
+    horizon, or above it.
+    """
+
+    date: date
+    sunrise: datetime | None
+    sunset: datetime | None
+    daylight_minutes: int
 
 
 def days(*, first: str, last: str) -> Iterator[date]:
@@ -28,10 +42,8 @@ def days(*, first: str, last: str) -> Iterator[date]:
         day += timedelta(days=1)
 
 
-def daylight(day: date, *, latitude: float, longitude: float) -> dict[str, object]:
-    """Return `date`, `sunrise` and `sunset` (UTC, to the minute) and `daylight_minutes` of `day` at a place.
-
-    Sunrise and sunset are `None` on a day when the sun stays below the horizon, or above it.
+def daylight(day: date, *, latitude: float, longitude: float) -> Daylight:
+    """Return when the sun rises and sets at a place on `day`.
 
     The sunrise equation, good to about two minutes where the sun does not graze the horizon: J. Meeus,
     "Astronomical Algorithms" (1998), ch. 15 and 25, in the short form of
