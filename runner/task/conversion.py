@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import json
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from typing import Any
 
 from pydantic import PydanticUndefinedAnnotation, PydanticUserError, TypeAdapter, ValidationError
@@ -76,6 +76,8 @@ def _is_open(annotation: Any) -> bool:
     """Return whether any value will do, as far as somebody has said."""
     if is_unknown(annotation) or annotation in (dict, Mapping, typing.Dict, typing.Mapping):  # noqa: UP006
         return True
+    if typing.get_origin(annotation) in (Iterable, Iterator, Generator):
+        return True  # pydantic would put an iterator in their place, which fails in the middle of the task
     members = alternatives(annotation)
     return len(members) > 1 and any(is_unknown(member) for member in members)
 

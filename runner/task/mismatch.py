@@ -70,6 +70,7 @@ _MUST = {
     "bytes_type": "bytes",
     "enum": "{expected}",
     "literal_error": "{expected}",
+    "union_tag_invalid": "{expected_tags}",
     "greater_than": "greater than {gt}",
     "greater_than_equal": "at least {ge}",
     "less_than": "less than {lt}",
@@ -85,6 +86,8 @@ _MUST_HAVE = {
     "too_long": "at most {max_length} entries",
 }
 
+_GOES_ON = ("must ", "is ", "has ", "does ")
+_TAGS = ("union_tag_invalid", "union_tag_not_found")
 _TOO_MANY = ("extra_forbidden", "unexpected_keyword_argument")
 
 TIMESTAMP = "must be written as ISO 8601 has it, such as 2026-01-31"
@@ -114,6 +117,9 @@ def mismatches(
         if but is not None and but(each["type"], each["input"]):
             continue
         path = _path(each["loc"], value, each["type"])
+        if each["type"] in _TAGS:  # it is the key that tells the types of a union apart
+            key = str(each.get("ctx", {}).get("discriminator", "")).strip("'")
+            path, each = (*path, key), {**each, "input": _got(each["input"], key)}
         if each["type"] in _TOO_MANY and path:
             too_many.setdefault(path[:-1], []).append(str(path[-1]))
         else:
@@ -135,7 +141,7 @@ def timestamp(path: Path, value: object) -> Mismatch:
 
 def sentence(found: Sequence[Mismatch]) -> str:
     """Return all that is wrong with an item as one sentence."""
-    parts = [f"{_place(each.path)} {each.text}" for each in found[:MOST_NAMED]]
+    parts = [f"{_place(each)} {each.text}" for each in found[:MOST_NAMED]]
     more = len(found) - MOST_NAMED
     return "; ".join(parts) + (f"; and {more} more" if more > 0 else "")
 
@@ -160,11 +166,12 @@ def shown(value: object) -> str:
     return f"a value of type {type(value).__name__}"
 
 
-def _place(path: Path) -> str:
-    if not path:
-        return "the item"
+def _place(found: Mismatch) -> str:
+    if not found.path:
+        # What a validator of the user's says need not go on from there.
+        return "the item" if found.text.startswith(_GOES_ON) else "the item:"
     text = ""
-    for part in path:
+    for part in found.path:
         text += f"[{part}]" if isinstance(part, int) else f"{'.' if text else ''}{_clipped(part)}"
     return f"{text}:"
 
@@ -186,6 +193,10 @@ def _path(loc: Sequence[str | int], value: object, kind: str) -> Path:
     return tuple(path)
 
 
+def _got(owner: object, key: str) -> object:
+    return owner.get(key) if isinstance(owner, Mapping) else owner
+
+
 def _at(path: Path, value: Any) -> object:
     for part in path:
         value = value[part]
@@ -194,14 +205,21 @@ def _at(path: Path, value: Any) -> object:
 
 def _text(path: Path, faults: list[dict[str, Any]], value: object) -> str:
     kinds = {fault["type"] for fault in faults}
-    if "missing" in kinds:
+    if kinds & {"missing", "union_tag_not_found"}:
         return _missing(path, value)
+    if (
+        "json_invalid" in kinds
+    ):  # what was decoded is written as JSON to be checked, and is valid but for this
+        return "is nested too deep to be checked"
     musts = list(dict.fromkeys(_must(fault) for fault in faults))
     says = [must for must in musts if must.startswith("must be ")]
     rest = [must for must in musts if not must.startswith("must be ")]
     if says:
         rest.insert(0, "must be " + _listed([must.removeprefix("must be ") for must in says]))
-    return f"{', or '.join(rest)}, got {shown(faults[0]['input'])}"
+    got = faults[0]["input"]
+    if not says and isinstance(got, Mapping | list | tuple):  # nothing that helps
+        return ", or ".join(rest)
+    return f"{', or '.join(rest)}, got {shown(got)}"
 
 
 def _has_besides(names: list[str]) -> str:
@@ -236,7 +254,8 @@ def _must(fault: dict[str, Any]) -> str:
     message = str(fault["msg"])
     if kind in ("value_error", "assertion_error"):  # a validator of the user's, in their own words
         return message.partition(", ")[2].strip() or message
-    return re.sub(r"^Input should be ", "must be ", message[:1].lower() + message[1:], flags=re.IGNORECASE)
+    should = re.match(r"Input should (be|have) ", message)
+    return f"must {should[1]} {message[should.end() :]}" if should else f"does not fit ({message})"
 
 
 def _listed(words: list[str]) -> str:

@@ -447,6 +447,64 @@ def test_keys_go_by_their_alias() -> None:
     assert refusal(Aliased, {"id": 1}) == "ID: is missing; there is `id`"
 
 
+class Cat(BaseModel):
+    kind: Literal["cat"]
+
+
+class Dog(BaseModel):
+    kind: Literal["dog"]
+
+
+@dataclass
+class Post:
+    a: int
+
+    def __post_init__(self) -> None:
+        if self.a < 0:
+            raise ValueError("`a` is below the ground")
+
+
+PET = Annotated[Cat | Dog, Field(discriminator="kind")]
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value", "message"),
+    [
+        (PET, {"kind": "cow"}, "kind: must be 'cat', 'dog', got \"cow\""),
+        (PET, {}, "kind: is missing"),
+        (Cat | Dog, {"kind": "cow"}, "kind: must be 'cat' or 'dog', got \"cow\""),
+        (Post, {"a": -1}, "the item: `a` is below the ground"),
+        (
+            Model,
+            {"id": [1], "km": {}},
+            "id: must be a whole number, got a list; km: must be a number, got a mapping",
+        ),
+    ],
+    ids=str,
+)
+def test_a_fault_of_several_fields_is_a_sentence_too(annotation: object, value: object, message: str) -> None:
+    """The tag of a union is the field that is wrong; code that looks at all of them says it itself."""
+    assert refusal(annotation, value) == message
+
+
+def test_what_is_nested_too_deep_is_refused() -> None:
+    """Pydantic reads 200 levels."""
+
+    @dataclass
+    class Open:
+        it: Any
+
+    deep: object = None
+    for _ in range(300):
+        deep = [deep]
+    assert refusal(Open, {"it": deep}) == "the item is nested too deep to be checked"
+
+
+def test_an_iterable_stays_what_it_is() -> None:
+    """Pydantic would check it while the task reads it."""
+    assert make_converter(typing.Iterable[int], "json") is None
+
+
 def test_a_name_that_is_not_there_is_told() -> None:
     """Nothing is raised but what the caller turns into a warning."""
 
