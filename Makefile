@@ -44,6 +44,7 @@ bench: $(BENCH_STAMP)  ## compare with the peers, measure waiting, start-up and 
 	@$(BIN)/python benchmarks/startup.py
 	@$(BIN)/python benchmarks/waiting.py
 	@$(BIN)/python benchmarks/engine.py
+	@$(BIN)/python benchmarks/policies.py
 	@$(BIN)/python benchmarks/endtoend.py
 	@$(BIN)/python benchmarks/memory.py --quick
 

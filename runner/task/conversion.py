@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import json
 import typing
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import PydanticUndefinedAnnotation, PydanticUserError, TypeAdapter, ValidationError
@@ -167,17 +167,22 @@ def _blank_reader(annotation: object) -> Convert | None:
     plain = bare(annotation)
     is_mapping = typing.get_origin(plain) in (dict, Mapping)
     if record is not None:
-        keys = {key for field in record.fields if takes_none(field.annotation) for key in field.keys}
-        return _blanks_at(keys.__contains__) if keys else None
+        keys = [key for field in record.fields if takes_none(field.annotation) for key in field.keys]
+        return _blanks_at(keys) if keys else None
     if is_mapping:
-        return _blanks_at(lambda key: True) if takes_none(typing.get_args(plain)[1]) else None
+        return _blanks_at(None) if takes_none(typing.get_args(plain)[1]) else None
     return (lambda value: None if value == "" else value) if takes_none(annotation) else None
 
 
-def _blanks_at(is_none: Callable[[object], bool]) -> Convert:
+def _blanks_at(keys: Sequence[str] | None) -> Convert:
+    """Return what does so at some keys of a row; at all of them for `None`."""
+
     def without_blanks(row: object) -> object:
         if type(row) is dict and "" in row.values():
-            return {key: None if text == "" and is_none(key) else text for key, text in row.items()}
+            row = row.copy()
+            for key in row if keys is None else keys:
+                if row.get(key) == "":
+                    row[key] = None
         return row
 
     return without_blanks
