@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import typing
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -114,15 +115,11 @@ def _of_one(kind: Any) -> Columns | None:
     if record is None:
         return None
     owner: Any = typing.get_origin(kind) or kind
+    names = [field.name for field in record.fields]
+    optional = frozenset[str]()
     if typing_extensions.is_typeddict(owner):
-        names = [field.name for field in record.fields]
         optional = frozenset(field.name for field in record.fields if not field.is_required)
-    elif is_named_tuple(owner):
-        names, optional = list(owner._fields), frozenset()
-    else:  # all of them, as they are written: those that are not part of the constructor too
-        names, optional = list(owner.__dataclass_fields__), frozenset()
-        import dataclasses
-
+    elif not is_named_tuple(owner):  # a dataclass: those that are not part of its constructor are written too
         names = [field.name for field in dataclasses.fields(owner)]
     return Columns(owner.__name__, tuple(names), optional) if names else None
 
