@@ -213,7 +213,7 @@ def test_a_class_of_the_users_own_is_for_objects_of_their_own(tasks) -> None:
 def test_arguments_are_converted(tasks) -> None:
     """A mapping becomes the type, a text a date; a default of None takes None."""
     task = tasks("options", box={"id": 1}, day="2026-01-31", more=5)
-    box, day, rest = task.bind()("item")
+    box, day, rest = task.open()[0]("item")
     assert (box.id, box.km, str(day), rest) == (1, 0.0, "2026-01-31", {"more": 5})
     assert tasks("options", day=None).with_ == {"day": None}
 
