@@ -83,6 +83,10 @@ def check_call(task: Callable[..., object] | Located, with_: Mapping[str, object
 
 def _check_item(function: _Function, with_: Mapping[str, object]) -> list[TaskFault]:
     item = next((each for each in function.parameters if each.kind is not Kind.KEYWORD), None)
+    if item is not None and item.is_context:
+        message = f"`{function.name}` takes the context where the item is given"
+        hint = f"put the item first: `def {function.name}(item, {item.name}: {item.annotation})`"
+        return [TaskFault("no-item-parameter", message, hint, (function.note(),))]
     if item is None or item.kind is Kind.EXTRA:
         return [
             TaskFault(

@@ -68,6 +68,7 @@ TASKS = """\
     def with_context(item, *, context: Context, km=5): return context
     def with_text(item, here: "runner.Context"): return here
     def with_hidden(item, here: "Ours"): return here
+    def context_first(context: Context, item): ...
     def of_another(item, here: click.Context = None): return here
 """
 
@@ -132,6 +133,7 @@ def test_a_context_manager_is_entered_and_left(root: Path) -> None:
         ("Entered", {"url": "x"}, ["unknown-argument"]),
         ("with_context", {}, []),
         ("with_context", {"context": 1}, ["unknown-argument"]),
+        ("context_first", {}, ["no-item-parameter"]),
         ("pairs", {}, []),
     ],
 )
