@@ -54,11 +54,13 @@ def id_of(document: Path) -> str:
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """Return an environment in which `runner` is the one of this repository."""
+    """Return an environment in which `runner` is the one of this repository, and `python3` can import it."""
     command = tmp_path / "bin" / "runner"
     command.parent.mkdir()
-    command.write_text(f'#!/bin/sh\nPYTHONPATH="{REPOSITORY}" exec "{sys.executable}" -P -m runner "$@"\n')
-    command.chmod(0o755)
+    for name, words in (("runner", "-P -m runner"), ("python3", "")):
+        script = command.with_name(name)
+        script.write_text(f'#!/bin/sh\nPYTHONPATH="{REPOSITORY}" exec "{sys.executable}" {words} "$@"\n')
+        script.chmod(0o755)
     kept = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     path = f"{command.parent}:{os.environ['PATH']}"
     return {**kept, "PATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
