@@ -25,6 +25,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from pydantic import BaseModel
+from runner import Context
 from typing_extensions import TypedDict
 
 
@@ -79,7 +80,16 @@ def as_typed_dict(row: Keys): ...
 def as_named_tuple(row: Names): ...
 def as_dated(row: Dated): ...
 def as_int(number: int): ...
+def with_context(number, context: Context): ...
+def one_row(number):
+    if number < 0:
+        yield number
+
+
+class Worker:
+    def __call__(self, number): ...
 """
+UNREACHED = "rate_limit: {rate: 1000000000/s, burst: 1000000}"
 
 
 @dataclass(frozen=True)
@@ -91,12 +101,14 @@ class Case:
         task: The function in `TASKS`.
         lines: More of the job file, such as `retry: {attempts: 4}`.
         without: The task of the baseline; the lines are left out of it.
+        chunksize: Of both; a job with policies hands items over one by one, whatever it says.
     """
 
     source: str = "jsonl"
     task: str = "untyped"
     lines: list[str] = field(default_factory=list)
     without: str = "untyped"
+    chunksize: int = 100
 
 
 CASES = {
@@ -113,8 +125,16 @@ CASES = {
     "csv, TypedDict": Case("csv", "as_typed_dict"),
     "csv, date and Decimal": Case("csv", "as_dated"),
     "range, int": Case("range", "as_int"),
+    "retry": Case("range", lines=["retry: {attempts: 4}"], chunksize=1),
+    "timeout": Case("range", lines=["timeout: 30s"], chunksize=1),
+    "rate_limit, not reached": Case("range", lines=[UNREACHED], chunksize=1),
+    "all three": Case("range", lines=["retry: {attempts: 4}", "timeout: 30s", UNREACHED], chunksize=1),
+    "retry, chunksize 100": Case("range", lines=["retry: {attempts: 4}"]),
+    "context": Case("range", "with_context", chunksize=1),
+    "class": Case("range", "Worker", chunksize=1),
+    "generator of one row": Case("range", "one_row", chunksize=1),
 }
-"""Name → the case. That of a policy is one line: `"retry": Case("range", lines=["retry: {attempts: 4}"])`."""
+"""Name → the case."""
 
 
 def write_project(folder: Path, items: int) -> None:
@@ -150,7 +170,7 @@ def write_job(folder: Path, name: str, case: Case, task: str, *, lines: list[str
         f"name: {name}",
         f"input: {source}",
         f"task: policy_tasks.{task}",
-        "pool: {size: 1, chunksize: 100}",
+        f"pool: {{size: 1, chunksize: {case.chunksize}}}",
         "output: {type: none}",
         "commit: {every: 1h}",
         "durability: process",
@@ -173,18 +193,21 @@ def measure(job: Path, items: int) -> tuple[float, float]:
     from runner.observers.progress import Progress
     from runner.outcome import RunSummary
     from runner.pipeline import Run, run_job
-    from runner.review import import_task
+    from runner.review import find_rules, import_task
 
     loaded = load_job(job, environ={}, now=datetime.now(UTC))
     assert loaded.job is not None, loaded.problems
     config = load_config(loaded.root, operator=None, environ={})
     task, problems = import_task(loaded, config)
     assert task is not None, problems
+    retry, problems = find_rules(loaded, config)
+    assert not problems, problems
     summary = RunSummary(run_id="benchmark", job=loaded.job.name)
     log = RunLog(job.with_suffix(".log"), run_id="benchmark", job=loaded.job.name, level="info")
     run = Run(
         loaded=loaded,
         task=task,
+        retry=retry,
         factory=None,
         config=config,
         summary=summary,
@@ -222,7 +245,7 @@ def main() -> None:
     if not names:
         parser.error(f"--only matches none of: {', '.join(CASES)}")
     print(f"machine   {cpu_model()}, {usable_cpus()} usable CPUs, Python {sys.version.split()[0]}")
-    print(f"job       {options.items:,} items, one thread, chunksize 100, no output; median of", end=" ")
+    print(f"job       {options.items:,} items, one thread, no output; median of", end=" ")
     print(f"{options.rounds} interleaved rounds")
     heads = ("without", "with", "more", "(least)", "(wall)")
     print("\n  " + "CPU ns an item".ljust(32) + "".join(f"{head:>10}" for head in heads))

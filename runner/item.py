@@ -1,6 +1,6 @@
 """What travels from a source to the engine: a record, where it stood, and what is wrong if it was not cut.
 
-`Item` and `Where` are named tuples because one of each is made per record: making a tuple costs
+`Item`, `Where` and `Context` are named tuples because one of each is made per record: making a tuple costs
 about 0.1 µs, a frozen dataclass five times that.
 """
 
@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from types import CodeType, FrameType
+from types import CodeType, FrameType, MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
@@ -96,29 +95,27 @@ class Current:
         return index
 
 
-def _task_logger() -> logging.Logger:
-    import logging  # `validate` needs this module, and no log
-
-    return logging.getLogger("runner.task")
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What a task may know of the attempt it makes: a parameter annotated `runner.Context` gets it.
+class Context(NamedTuple):
+    """What a task can know of the attempt it makes: a parameter annotated `runner.Context` gets it.
 
     Attributes:
         index: 0-based position of the item among the items of the run.
         attempt: Number of this attempt at the item, from 1; a resumed run begins at 1 again.
         run_id: The run's id; a resumed run keeps it.
         params: The parameters of the job, with the values of this run.
-        logger: Writes into the run's log, with the index of the item: `context.logger.info("...")`.
     """
 
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody calls on a context
     attempt: int
     run_id: str
-    params: Mapping[str, object] = field(default_factory=dict)
-    logger: logging.Logger = field(default_factory=lambda: _task_logger())
+    params: Mapping[str, object] = MappingProxyType({})
+
+    @property
+    def logger(self) -> logging.Logger:
+        """Writes into the run's log, with the index of the item: `context.logger.info("...")`."""
+        import logging  # `validate` needs this module, and no log
+
+        return logging.getLogger("runner.task")
 
     @property
     def idempotency_key(self) -> str:
