@@ -90,6 +90,8 @@ class Progress:
         facts = [self._done(items)]
         if self._summary.failed:
             facts.append(f"{self._summary.failed:,} failed")
+        if self._summary.retries:
+            facts.append(f"{self._summary.retries:,} retried")
         stalled = now - self._moved_at
         if stalled >= STALL_SECONDS:
             facts.append(self._stall(items, stalled))

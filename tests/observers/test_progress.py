@@ -73,6 +73,15 @@ def test_failures_are_told():
     assert "1,234 failed" in line
 
 
+def test_retries_are_told_where_there_are_any():
+    """A slow run may be one that is throttled."""
+    watched = Watched()
+    watched.summary.retries = 56
+    (line,) = watched.at(30, 5000)
+    assert "56 retried" in line
+    assert "failed" not in line
+
+
 def test_the_rate_is_that_of_the_last_seconds():
     """Not the mean since the start: it tells what happens now."""
     watched = Watched()
