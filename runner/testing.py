@@ -33,6 +33,7 @@ from runner.item import NOWHERE, BrokenRecord, Context, Item
 from runner.outcome import Failure, Outcome
 from runner.policies.rate_limit import RateLimit, RateLimitOptions
 from runner.policies.retry import RetryOptions, RetryPolicy, Rule
+from runner.sources.inline import InlineSource
 from runner.task import Policy, Task, TaskFault, find_exception, load_task, make_task
 from runner.units import parse_duration
 
@@ -186,51 +187,27 @@ class RecordingObserver:
         self.timeouts.append((item.index, number, self.clock.monotonic()))
 
 
-class FakeSource:
-    """A `runner.sources.base.Source` of values in memory.
+class FakeSource(InlineSource):
+    """A source of values in memory, any values, some of which may be broken records.
 
     Args:
         values: The values, one an item.
         broken: By index, why a record could not be cut.
     """
 
-    def __init__(self, values: Sequence[object], *, broken: Mapping[int, str] | None = None) -> None:
-        self.values = list(values)
+    def __init__(self, values: Sequence[Any], *, broken: Mapping[int, str] | None = None) -> None:
+        super().__init__(list(values))
         self.broken = dict(broken or {})
-        self.total: int | None = len(self.values)
-
-    @property
-    def quick_decode(self) -> Callable[[Any], object] | None:
-        """None: `decode` is quick enough."""
-        return None
-
-    @property
-    def is_repeatable(self) -> bool:
-        """Always."""
-        return True
-
-    def identity(self, sizes: Mapping[str, int] | None = None) -> list[dict[str, Any]]:
-        """Return nothing: there is no file."""
-        return []
-
-    def position_after(self, item: Item) -> dict[str, Any]:
-        """Return nothing: the index says it all."""
-        return {}
 
     def items(self, index: int = 0, position: dict[str, Any] | None = None) -> Iterator[Item]:
         """Yield the items from `index` on."""
-        for number in range(index, len(self.values)):
-            reason = self.broken.get(number)
-            raw = self.values[number] if reason is None else BrokenRecord(b"", 0, 1, reason)
-            yield Item(number, raw, NOWHERE)
+        for item in super().items(index, position):
+            reason = self.broken.get(item.index)
+            yield item if reason is None else item._replace(raw=BrokenRecord(b"", 0, 1, reason))
 
     def decode(self, item: Item) -> object:
-        """Return the value itself."""
+        """Return the value itself, not a copy."""
         return item.raw
-
-    def weigh(self, item: Item) -> int:
-        """Return 0."""
-        return 0
 
 
 class MemorySink:
