@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import os
 import stat
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 
 from runner.config import Config
@@ -12,6 +14,7 @@ from runner.errors import JobInvalid, OutputBroken, Refused
 from runner.files import Files, describe
 from runner.jobfile import Job, LoadedJob, Problem
 from runner.ledger.publication import Publication
+from runner.ledger.receipt import Receipt
 from runner.sinks.base import STDOUT, FileSinkOptions
 
 
@@ -24,6 +27,7 @@ class Destination:
         output: Its final path; `None` for standard output and for no output.
         dead_letter: Final path of the dead letters.
         folder: Where a job without an output path works.
+        receipt: Where the receipt of its last run lies.
         may_replace: Whether a file at `output` may be replaced.
         is_durable: Whether what is committed must survive a power loss.
     """
@@ -32,6 +36,7 @@ class Destination:
     output: Path | None
     dead_letter: Path
     folder: Path
+    receipt: Path
     may_replace: bool
     is_durable: bool
 
@@ -72,7 +77,8 @@ def find_destination(loaded: LoadedJob, config: Config, *, limit: int | None) ->
     if dead == output:
         raise _fault(loaded, "failures.dead_letter", "must not be the output")
     may_replace = isinstance(options, FileSinkOptions) and options.if_exists == "replace" and limit is None
-    return Destination(shown, output, dead, folder, may_replace, job.durability == "power")
+    receipt = folder / "receipts" / _receipt_name(output or dead, loaded.root)
+    return Destination(shown, output, dead, folder, receipt, may_replace, job.durability == "power")
 
 
 def is_to_skip(job: Job, destination: Destination, *, limit: int | None) -> bool:
@@ -85,7 +91,9 @@ def is_to_skip(job: Job, destination: Destination, *, limit: int | None) -> bool
     if output is None or not isinstance(options, FileSinkOptions) or not output.exists():
         return False
     if options.if_exists == "fail":
-        raise Refused(f"{destination.shown} exists and `output.if_exists` is `fail`; move it away")
+        receipt = Receipt.read(destination.receipt)
+        told = f" ({receipt.told()})" if receipt is not None else ""
+        raise Refused(f"{destination.shown} exists and `output.if_exists` is `fail`; move it away{told}")
     if options.if_exists == "replace" and limit is not None:
         raise Refused(f"{destination.shown} exists and --limit never replaces an output; move it away")
     return options.if_exists == "skip"
@@ -94,6 +102,12 @@ def is_to_skip(job: Job, destination: Destination, *, limit: int | None) -> bool
 def shorten(path: Path, root: Path) -> str:
     """Return the path from the project root where it is below it."""
     return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+
+
+def _receipt_name(path: Path, root: Path) -> str:
+    """Return a name that says which output it is about, and is its own also where two have one name."""
+    mark = blake2b(os.fsencode(shorten(path, root)), digest_size=5).hexdigest()
+    return f"{path.name[:80]}.{mark}.json"
 
 
 def _beside(output: Path) -> Path:

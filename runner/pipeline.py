@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from queue import Empty, SimpleQueue
@@ -25,15 +25,16 @@ from runner.engine.guarded import GuardedPool, Policies
 from runner.engine.stop import GRACE_SECONDS, Stop
 from runner.engine.threads import Attempt, OpenWorker, ThreadPool, shared
 from runner.engine.window import LONGEST_GRACE, Message, Outcomes, Pool
-from runner.errors import Refused, WorkerBroken
+from runner.errors import OutputBroken, Refused, WorkerBroken
 from runner.files import Files
 from runner.item import Context, Current, Item
 from runner.jobfile import Job, LoadedJob
-from runner.jobfile.fingerprint import fingerprint
+from runner.jobfile.fingerprint import changes, fingerprint
 from runner.ledger.checkpoint import Checkpoint
 from runner.ledger.committer import Committer
 from runner.ledger.manifest import Manifest, differences
 from runner.ledger.publication import Publication, Unfinished
+from runner.ledger.receipt import Receipt
 from runner.observers.log import RunLog
 from runner.observers.progress import Progress
 from runner.observers.summary import escape
@@ -109,20 +110,27 @@ def run_job(run: Run) -> None:
     """
     source, destination = _open_source(run), find_destination(run.loaded, run.config, limit=run.limit)
     publication = destination.publication(run.files)
+    if run.must_resume and publication.find() is None:
+        raise _nothing_to_resume(run, source, destination)
     # A run that died while it published may have put the output there itself: it is finished first.
-    if not publication.is_publishing() and is_to_skip(run.job, destination, limit=run.limit):
+    is_publishing = not run.must_restart and publication.is_publishing()
+    publication.sweep(run_id=run.summary.run_id)
+    if not is_publishing and is_to_skip(run.job, destination, limit=run.limit):
         return _skip(run, destination)
     run.summary.output = destination.shown
     publication.lock(run_id=run.summary.run_id)
     try:
+        is_over = is_publishing and _finish_earlier(run, source, destination, publication)
+        if is_over and is_to_skip(run.job, destination, limit=run.limit):
+            return _skip(run, destination)
         checkpoint = _begin(run, source, destination, publication)
         delivery = Delivery(run, source, publication, checkpoint)
-        if checkpoint.state == "complete":
-            return _publish(run, publication.finish, checkpoint)
+        if checkpoint.state != "running":
+            return _publish(run, destination, publication, checkpoint)
         _announce(run, source, destination, checkpoint)
         is_complete = _deliver(run, source, publication, delivery, checkpoint)
         if delivery.conclude(is_complete=is_complete):
-            _publish(run, publication.publish, delivery.freeze())
+            _publish(run, destination, publication, delivery.freeze())
     finally:
         _leave(run, destination, publication)
 
@@ -312,26 +320,72 @@ def _begin(run: Run, source: Source, destination: Destination, publication: Publ
     Raises:
         Refused: One stands here that cannot be gone on with, or `--resume` finds none.
     """
-    if run.must_resume and not _is_resumable(run, source):
-        raise Refused(
-            "--resume needs an input that can be read again and an output file; save standard input to a "
-            "file first, and give the output a path"
-        )
     unfinished = None if run.must_restart else publication.find()
     if unfinished is not None and _is_to_be_resumed(run, unfinished, source):
         return _resume(run, publication, unfinished)
     if run.must_resume:
-        raise Refused(f"there is no unfinished run of {run.job.name} to resume; run it without --resume")
+        raise _nothing_to_resume(run, source, destination)
     publication.begin(_manifest(run, source))
     return Checkpoint()
 
 
+def _nothing_to_resume(run: Run, source: Source, destination: Destination) -> Refused:
+    if not _is_resumable(run, source):
+        return Refused(
+            "--resume needs an input that can be read again and an output file; save standard input to a "
+            "file first, and give the output a path"
+        )
+    receipt = Receipt.read(destination.receipt)
+    if receipt is None:
+        return Refused(f"there is no unfinished run of {run.job.name} to resume; run it without --resume")
+    return Refused(f"there is nothing to resume: {receipt.told()}; run it again without --resume")
+
+
+def _finish_earlier(run: Run, source: Source, destination: Destination, publication: Publication) -> bool:
+    """Bring a run to its end that had done all its items; return whether it was another one than this.
+
+    False where it is this very run, which then goes on with it.
+
+    Raises:
+        Refused: It cannot be finished by this job, and only `--restart` may throw it away.
+    """
+    found = publication.find()
+    if found is None or found.checkpoint.state == "running":
+        return False
+    before, checkpoint = found.manifest, found.checkpoint
+    if checkpoint.state == "published":
+        if publication.is_shown(checkpoint) and not _differences(run, found, source):
+            return False
+        publication.clear()
+        return True
+    if before.is_repeatable or run.must_resume or run.job.unfinished == "refuse":
+        return False
+    # Its input cannot be read again, so what is done would be lost: it is published, and this run begins.
+    changed = changes(before.fingerprint, fingerprint(run.job, limit=run.limit))
+    if changed:
+        keys = ", ".join(f"`{key}`" for key in changed)
+        raise Refused(
+            f"a run of {checkpoint.items:,} items is done and not yet published, its input cannot be read "
+            f"again, and {keys} changed since: undo that, then --resume publishes it, or throw it away with "
+            "--restart"
+        )
+    published = publication.publish(checkpoint, at=_now(run))
+    _leave_receipt(run, destination, publication, published)
+    publication.clear()
+    run.say(f"published the output of run {before.run_id}, which had done all its items; this run begins")
+    return True
+
+
 def _is_to_be_resumed(run: Run, unfinished: Unfinished, source: Source) -> bool:
     before, checkpoint = unfinished.manifest, unfinished.checkpoint
-    if not before.is_repeatable:
-        run.say("an unfinished run stands here whose input cannot be read again; this run starts over")
+    if checkpoint.state == "published":
+        return True  # it is this very run: see `_finish_earlier`
+    is_done = checkpoint.state == "complete"
+    if not before.is_repeatable and not is_done:
+        if not run.must_resume:
+            run.say("an unfinished run stands here whose input cannot be read again; this run starts over")
         return False
-    if checkpoint.is_empty and checkpoint.state == "running":
+    if checkpoint.is_empty and not is_done:
         return False  # nothing is lost by starting over
     done = f"{checkpoint.items:,} items are committed"
     if not run.must_resume:
@@ -343,8 +397,7 @@ def _is_to_be_resumed(run: Run, unfinished: Unfinished, source: Source) -> bool:
                 f"an unfinished run stands here ({done}) and `unfinished` is `refuse`; "
                 "--resume goes on with it, --restart starts over"
             )
-    now = _manifest(run, source, sizes=before.input_sizes)
-    found = differences(before, now, accept=run.accept, may_grow=_may_grow(run))
+    found = _differences(run, unfinished, source)
     if found:
         raise Refused(
             f"an unfinished run stands here ({done}), and going on would mix two runs: "
@@ -353,16 +406,25 @@ def _is_to_be_resumed(run: Run, unfinished: Unfinished, source: Source) -> bool:
     return True
 
 
+def _differences(run: Run, unfinished: Unfinished, source: Source) -> list[str]:
+    """Return what keeps this run from going on with the unfinished one, each a phrase."""
+    before = unfinished.manifest
+    now = _manifest(run, source, sizes=before.input_sizes)
+    return differences(before, now, accept=run.accept, may_grow=_may_grow(run))
+
+
 def _resume(run: Run, publication: Publication, unfinished: Unfinished) -> Checkpoint:
     checkpoint = unfinished.checkpoint
     run.summary.run_id = unfinished.manifest.run_id
     run.log.continue_as(unfinished.manifest.run_id)
     run.summary.resumed_from = checkpoint.index
+    if checkpoint.state == "published":
+        run.say("an earlier run had published everything; clearing up what it left")
+        return checkpoint
     if checkpoint.state == "complete":
         run.say("an earlier run had done all its items; publishing them now")
         return checkpoint
     publication.resume(checkpoint)
-    checkpoint = replace(checkpoint, epoch=checkpoint.epoch + 1)
     publication.commit(checkpoint)
     run.say(f"going on with the unfinished run {run.summary.run_id} from item {checkpoint.index:,}")
     return checkpoint
@@ -391,17 +453,54 @@ def _may_grow(run: Run) -> bool:
     return getattr(run.job.input, "append", "refuse") == "allow"
 
 
-def _publish(run: Run, publish: Callable[[Checkpoint], None], checkpoint: Checkpoint) -> None:
-    publish(checkpoint)
-    run.summary.status, run.summary.exit_code = "completed", ExitCode.DONE
+def _publish(run: Run, destination: Destination, publication: Publication, checkpoint: Checkpoint) -> None:
+    """Show the finished files, leave the receipt, clear up. From the first on, the run has succeeded."""
+    published = publication.publish(checkpoint, at=_now(run))
     run.summary.is_published = True
+    _leave_receipt(run, destination, publication, published)
+    try:
+        publication.clear()
+    except OutputBroken as error:
+        if checkpoint.state == "published":
+            raise  # once more: if this were a success, no run of this job would ever work again
+        run.say(f"warning: {error}")
+    run.summary.status, run.summary.exit_code = "completed", ExitCode.DONE
+
+
+def _leave_receipt(
+    run: Run, destination: Destination, publication: Publication, published: Checkpoint
+) -> None:
+    """Leave the receipt of the run that was published, which an earlier process may have begun."""
+    facts = published.published
+    manifest = Manifest.from_bytes(facts["manifest"].encode())
+    receipt = Receipt(
+        run_id=manifest.run_id,
+        job=manifest.job,
+        date=manifest.date,
+        published_at=facts["at"],
+        items=published.items,
+        failed=published.failed,
+        rows=published.rows,
+        output=facts.get("output"),
+        dead_letter=facts["dead_letter"],
+    )
+    try:
+        publication.put(destination.receipt, receipt.to_bytes())
+    except OutputBroken as error:
+        run.say(f"warning: {error}")
+
+
+def _now(run: Run) -> str:
+    return run.clock.now().isoformat(timespec="seconds")
 
 
 def _leave(run: Run, destination: Destination, publication: Publication) -> None:
     """Keep the work of a run that did not publish, if there is any, and say where the dead letters lie."""
     summary = run.summary
     dead_letter = destination.dead_letter
-    if not summary.is_published:
+    if summary.is_published:
+        publication.release()
+    else:
         if not publication.abandon(keep=publication.dead_size > 0):
             return
         dead_letter = publication.staged_dead_letters

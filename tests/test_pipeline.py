@@ -92,7 +92,7 @@ class Bench:
 
     def standing(self) -> list[str]:
         """Return what a run has left, but for what every run leaves."""
-        return sorted({path.name for path in self.root.iterdir()} - {"job.yaml", "log.jsonl"})
+        return sorted({path.name for path in self.root.iterdir()} - {"job.yaml", "log.jsonl", ".runner"})
 
 
 @pytest.fixture

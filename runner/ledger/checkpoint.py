@@ -23,7 +23,8 @@ class Checkpoint:
     Attributes:
         sequence: Number of this checkpoint, from 0, over all processes of the run.
         epoch: Number of the process that wrote it, from 0.
-        state: `running`, or `complete` when every item is committed and only publishing is left.
+        state: `running`; `complete` when every item is committed and only publishing is left; `published`
+            when the files stand at their final paths and only cleaning up is left.
         index: Every item before this one is committed.
         position: Where the item `index` begins, as its source says it; `None` for the beginning.
         done: Ranges `[first, past last]` of items after `index` that are committed too (unordered).
@@ -35,13 +36,14 @@ class Checkpoint:
         failed: Items among them that failed.
         rows: Rows committed.
         groups: Failures by kind, as the summary shows them.
-        chain: Hash over the raw records of all committed items, or empty where it is not kept.
         encoder: What the sink's encoder has learnt (the columns of a CSV).
+        published: Of a `published` run, when and which files, as in its receipt; and its manifest, whose
+            file is removed before this one.
     """
 
     sequence: int = 0
     epoch: int = 0
-    state: Literal["running", "complete"] = "running"
+    state: Literal["running", "complete", "published"] = "running"
     index: int = 0
     position: dict[str, Any] | None = None
     done: tuple[tuple[int, int], ...] = ()
@@ -53,8 +55,8 @@ class Checkpoint:
     failed: int = 0
     rows: int = 0
     groups: tuple[dict[str, Any], ...] = ()
-    chain: str = ""
     encoder: dict[str, Any] = field(default_factory=dict)
+    published: dict[str, Any] = field(default_factory=dict)
 
     @property
     def is_empty(self) -> bool:

@@ -18,7 +18,10 @@ The protocol (docs/durability.md has its crash table; the steps are those of res
   below any checkpoint that can still be read are never altered.
 - resume: R2 read `ck`, R4 compare the tail of each file and cut it off behind what is committed.
 - finish: F1 checkpoint `complete`, F2 sync the folder, F3 rename dead letters, F4 rename output, F5
-  sync folders; only now success is reported; F7 remove the rest. Each step is "do unless done".
+  sync folders: from here on the run is over, whatever happens. F6 checkpoint `published`, synced with its
+  folder, then the receipt; F7 remove the rest, this checkpoint last; F8 sync the folder above. Only now
+  success is reported, so a work folder that is found was left by a run that did not come to say so.
+  Each step is "do unless done".
 
 A sync that fails is never tried again: after one, the kernel may have dropped the data and call the next
 one a success (the "fsyncgate" of PostgreSQL, 2018). The run stops, and a resumption writes the doubtful
@@ -29,13 +32,14 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from hashlib import blake2b
+from hashlib import blake2b, file_digest, sha256
 from pathlib import Path
+from typing import Any
 
-from runner.errors import OutputBroken, Refused
+from runner.errors import Locked, OutputBroken, Refused
 from runner.files import Files, describe
 from runner.ledger.checkpoint import Checkpoint
 from runner.ledger.lock import Lock
@@ -47,13 +51,17 @@ TAIL_BYTES = 64 * 2**10
 MANIFEST = "manifest.json"
 CHECKPOINT = "ck"
 _OURS = (CHECKPOINT, "ck.tmp", MANIFEST, "manifest.tmp", "out", "out.gz", "dead")
-"""What can lie in a work folder; the checkpoint is removed first, for without it nothing is promised."""
+"""What can lie in a work folder; the checkpoint is removed first, for without it nothing is promised.
+
+Except when the run is over: then it is removed last, because it says so.
+"""
 
 
 @dataclass(slots=True)
 class _Staged:
     """A file on its way: `fd` appends to `staged`, `size` bytes are in it, `final` is where it goes."""
 
+    name: str
     final: Path
     staged: Path
     fd: int = -1
@@ -100,7 +108,9 @@ class Publication:
         self._to_stdout = to_stdout
         self._durable = durable
         self._stdout_size = 0
+        self._sequence = self._epoch = 0  # of the next checkpoint
         self._is_mine = False  # whether this process made what is staged, so that it may remove it
+        self._is_over = False  # whether a `published` checkpoint says so
         self.holds_work = False
         anchor = output if output is not None else folder / "run"
         self.folder = anchor.parent / f".{anchor.name}.run"
@@ -108,11 +118,11 @@ class Publication:
         anchors = [anchor] if dead_letter.parent == anchor.parent else [anchor, dead_letter]
         self._locks = [Lock(path.parent / f".{path.name}.lock") for path in anchors]
         self._target = str(output if output is not None else folder)
-        self._output = _Staged(output, self.folder / "out") if output is not None else None
+        self._output = _Staged("output", output, self.folder / "out") if output is not None else None
         dead_folder = self.folder
         if dead_letter.parent != anchor.parent:
             dead_folder = dead_letter.parent / f".{dead_letter.name}.run"
-        self._dead = _Staged(dead_letter, dead_folder / "dead")
+        self._dead = _Staged("dead_letter", dead_letter, dead_folder / "dead")
 
     @property
     def output_size(self) -> int:
@@ -143,12 +153,8 @@ class Publication:
             for lock, target in zip(self._locks, (self._target, str(self._dead.final)), strict=False):
                 lock.acquire(run_id=run_id, target=target)
         except BaseException:
-            self._release()
+            self.release()
             raise
-
-    def _release(self) -> None:
-        for lock in self._locks:
-            lock.release()
 
     def is_publishing(self) -> bool:
         """Return whether a run stands here that has done all its items and died before its end."""
@@ -156,7 +162,7 @@ class Publication:
             found = self.find()
         except (Refused, OutputBroken):
             return False
-        return found is not None and found.checkpoint.state == "complete"
+        return found is not None and found.checkpoint.state != "running"
 
     def find(self) -> Unfinished | None:
         """Return the unfinished run that stands here; `None` where there is none that committed anything.
@@ -172,6 +178,9 @@ class Publication:
             return None  # it died before its first checkpoint: nothing was promised
         try:
             found = Checkpoint.from_bytes(checkpoint)
+            self._is_over = found.state == "published"
+            if self._is_over:  # the file may have been removed by now
+                manifest = str(found.published.get("manifest")).encode()
             return Unfinished(Manifest.from_bytes(manifest or b""), found)
         except ValueError as error:
             raise Refused(
@@ -185,7 +194,8 @@ class Publication:
         Raises OutputBroken.
         """
         stands = [self._is_work_folder(folder) for folder in self._folders()]
-        self._is_mine = True
+        self._is_mine, self._is_over, self.holds_work = True, False, False
+        self._sequence = self._epoch = 0
         for folder, is_there in zip(self._folders(), stands, strict=True):
             if is_there:
                 self._clear(folder)
@@ -204,7 +214,7 @@ class Publication:
             with self._doing("sync the folder", folder):
                 self._sync_folder(folder)
         # Last: where there is a checkpoint, there is all that it speaks of.
-        self._put(CHECKPOINT, Checkpoint().to_bytes())
+        self._put_checkpoint(Checkpoint())
 
     def resume(self, checkpoint: Checkpoint) -> None:
         """Open the files of an unfinished run, and cut off what is not committed (R4).
@@ -214,6 +224,7 @@ class Publication:
             OutputBroken: A file cannot be opened or cut.
         """
         self.holds_work = True
+        self._go_on_from(checkpoint)
         for staged, size, tail in self._committed(checkpoint):
             with self._doing("open", staged.staged):
                 try:
@@ -247,6 +258,8 @@ class Publication:
     def commit(self, checkpoint: Checkpoint) -> None:
         """Make everything up to `checkpoint` durable (C2 to C5). Its bytes must have been appended.
 
+        Its number and that of this process are put in here.
+
         One call at a time. Raises OutputBroken; then nothing more may be committed.
         """
         tails = {}
@@ -255,32 +268,85 @@ class Publication:
                 self._sync(staged.fd)
                 tails[staged is self._dead] = self._tail(staged.fd, size)
         complete = replace(checkpoint, dead_tail=tails[True], output_tail=tails.get(False, ""))
-        self._put(CHECKPOINT, complete.to_bytes())
+        self._put_checkpoint(complete)
         self.holds_work = not complete.is_empty or complete.state == "complete"
 
-    def publish(self, checkpoint: Checkpoint) -> None:
-        """Commit that everything is done (F1), and show it (F2 to F7). Lets go of the lock.
+    def publish(self, checkpoint: Checkpoint, *, at: str) -> Checkpoint:
+        """Commit that everything is done (F1), and show it (F2 to F6), skipping what was done already.
 
-        When this returns, the files stand at their final paths also after a power loss.
+        When this returns, the files stand at their final paths also after a power loss, and what is left is
+        to `clear`. Returns the checkpoint that says so; `at` is the time that it keeps.
 
         Raises:
             Refused: A file has appeared at the final path and must not be replaced; the work is kept.
             OutputBroken: A step failed; what is staged is kept, and the run can be resumed.
         """
-        self.commit(replace(checkpoint, state="complete"))
-        self.finish(checkpoint)
-
-    def finish(self, checkpoint: Checkpoint) -> None:
-        """Show what a `complete` checkpoint says is done (F2 to F7), skipping what was shown already.
-
-        Raises as `publish` does.
-        """
+        if checkpoint.state == "published":
+            return checkpoint
+        if checkpoint.state == "complete":
+            self._go_on_from(checkpoint)
+        else:
+            checkpoint = replace(checkpoint, state="complete")
+            self.commit(checkpoint)
         self.holds_work = True
+        manifest = (self._read(MANIFEST) or b"").decode()
+        facts = {"at": at, "manifest": manifest, **self._show_all(checkpoint)}
+        published = replace(checkpoint, state="published", published=facts)
+        with suppress(OutputBroken):  # then it is known again by what stands there, and `clear` does without
+            self._put_checkpoint(published)
+            with self._doing("sync the folder", self.folder):
+                self._sync_folder(self.folder)
+            self._is_over = True
+        return published
+
+    def clear(self) -> None:
+        """Remove what is left of a run that is over (F7, F8). Keeps the lock.
+
+        Raises OutputBroken, and no harm is done: the files are published.
+        """
+        with suppress(OutputBroken):
+            self._close()
+        for folder in reversed(self._folders()):
+            if folder.is_dir():
+                self._clear(folder, reversed(_OURS) if self._is_over else _OURS)
+                with self._doing("remove", folder):
+                    self._files.remove_folder(folder)
+                    self._sync_folder(folder.parent)
+
+    def sweep(self, *, run_id: str) -> None:
+        """Remove work folders that are empty: all that is left of a run that was killed in its last step."""
+        if not any(folder.is_dir() for folder in self._folders()):
+            return
+        with suppress(Locked, OutputBroken, OSError):  # it is not empty, or not there
+            self.lock(run_id=run_id)
+            for folder in self._folders():  # the one with the checkpoint first: what it speaks of must stay
+                if folder.exists():
+                    self._files.remove_folder(folder)
+        self.release()
+
+    def is_shown(self, checkpoint: Checkpoint) -> bool:
+        """Return whether the files of a `published` run stand where it has put them, byte for byte."""
+        return all(
+            self._facts(staged.final) == checkpoint.published.get(staged.name) for staged in self._staged()
+        )
+
+    def put(self, path: Path, data: bytes) -> None:
+        """Write a small file of the run's own elsewhere, whole. Raises OutputBroken."""
+        with self._doing("create the folder", path.parent):
+            self._files.make_folders(path.parent, durable=self._durable)
+        self._write(path.with_name(f"{path.name}.tmp"), path, data)
+        with self._doing("sync the folder", path.parent):
+            self._sync_folder(path.parent)
+
+    def _show_all(self, checkpoint: Checkpoint) -> dict[str, Any]:
+        """Put every file at its final path for good (F2 to F5); return `{path, size, sha256}` of each."""
+        facts: dict[str, Any] = {}
         ready: list[tuple[Path, _Staged]] = []
         for staged, size, tail in self._committed(checkpoint):
             is_packed = staged is self._output and staged.final.suffix == ".gz"
             if staged.fd < 0 and not staged.staged.exists():
                 self._expect_shown(staged, size, tail)
+                facts[staged.name] = self._facts(staged.final)
                 continue
             shown = self._compress(staged) if is_packed else staged.staged
             with self._doing("write", shown):
@@ -289,6 +355,7 @@ class Publication:
                         staged.fd = self._files.reopen(staged.staged)
                     self._files.share(staged.fd)
                     self._sync(staged.fd)
+            facts[staged.name] = {**(self._facts(shown) or {}), "path": str(staged.final)}
             ready.append((shown, staged))
         # All of them before the first rename: the checkpoint need not lie in the folder of what is shown.
         for folder in self._folders():
@@ -300,7 +367,17 @@ class Publication:
         for folder in dict.fromkeys(staged.final.parent for staged in self._staged()):
             with self._doing("sync the folder", folder):
                 self._sync_folder(folder)
-        self._leave(remove=True)
+        return facts
+
+    def _facts(self, path: Path) -> dict[str, Any] | None:
+        """Return `{path, size, sha256}` of a file; `None` where there is none."""
+        with self._doing("read", path):
+            try:
+                with path.open("rb") as file:
+                    digest = file_digest(file, sha256).hexdigest()
+                    return {"path": str(path), "size": file.tell(), "sha256": digest}
+            except FileNotFoundError:
+                return None
 
     def abandon(self, *, keep: bool = True) -> bool:
         """Close what is open and let go of the lock; return whether what is staged is kept.
@@ -309,21 +386,18 @@ class Publication:
         item is done. Never raises: what ended the run is to be told.
         """
         is_kept = keep or not self._is_mine or self.holds_work
-        self._leave(remove=not is_kept)
+        if not is_kept:
+            with suppress(OutputBroken):  # what cannot be removed does no harm
+                self.clear()
+        self.release()
         return is_kept
 
-    def _leave(self, *, remove: bool) -> None:
-        """Close, remove what is staged, let go of the lock; what cannot be removed does no harm."""
-        for step in [self._close, *([self._remove] if remove else []), self._release]:
-            with suppress(OutputBroken):
-                step()
-
-    def _remove(self) -> None:
-        for folder in reversed(self._folders()):
-            if folder.is_dir():
-                self._clear(folder)
-                with self._doing("remove", folder):
-                    self._files.remove_folder(folder)
+    def release(self) -> None:
+        """Close what is open and let go of the lock."""
+        with suppress(OutputBroken):
+            self._close()
+        for lock in self._locks:
+            lock.release()
 
     def _staged(self) -> list[_Staged]:
         return [self._dead] if self._output is None else [self._dead, self._output]
@@ -345,7 +419,17 @@ class Publication:
 
     def _put(self, name: str, data: bytes) -> None:
         """Write a small file whole: to a temporary name, synced, then renamed (C4, C5)."""
-        temporary = self.folder / f"{name.partition('.')[0]}.tmp"
+        self._write(self.folder / f"{name.partition('.')[0]}.tmp", self.folder / name, data)
+
+    def _go_on_from(self, checkpoint: Checkpoint) -> None:
+        self._sequence, self._epoch = checkpoint.sequence + 1, checkpoint.epoch + 1
+
+    def _put_checkpoint(self, checkpoint: Checkpoint) -> None:
+        numbered = replace(checkpoint, sequence=self._sequence, epoch=self._epoch)
+        self._sequence += 1
+        self._put(CHECKPOINT, numbered.to_bytes())
+
+    def _write(self, temporary: Path, path: Path, data: bytes) -> None:
         with self._doing("write", temporary):
             self._files.remove(temporary)
             fd = self._files.create(temporary)
@@ -354,7 +438,7 @@ class Publication:
                 self._sync(fd)
             finally:
                 self._files.close(fd)
-            self._files.rename(temporary, self.folder / name)
+            self._files.rename(temporary, path)
 
     def _read(self, name: str) -> bytes | None:
         path = self.folder / name
@@ -393,12 +477,12 @@ class Publication:
             )
         return True
 
-    def _clear(self, folder: Path) -> None:
-        for name in _OURS:
+    def _clear(self, folder: Path, names: Iterable[str] = _OURS) -> None:
+        for name in names:
             with self._doing("remove", folder / name):
                 was_there = (folder / name).exists()
                 self._files.remove(folder / name)
-                if name == CHECKPOINT and was_there:
+                if name == CHECKPOINT and was_there and not self._is_over:
                     self._sync_folder(folder)  # it never comes back without what it speaks of
 
     def _close(self) -> None:

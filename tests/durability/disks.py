@@ -85,6 +85,18 @@ def killing(at: int, notes: str) -> type[Files]:
     return numbered(around)
 
 
+def killing_before(operation: str, notes: str) -> type[Files]:
+    """Return a disk on which the process dies before the first step of this name."""
+
+    def around(number: int, name: str, arguments: tuple[Any, ...], do: Callable[[], Any]) -> Any:
+        if _spelled(name, arguments) == operation and (name != "remove" or arguments[0].exists()):
+            Notes(notes).add(died_before=operation)
+            die()
+        return do()
+
+    return numbered(around)
+
+
 def failing(at: int, notes: str, *, number_of_error: int, persists: bool) -> type[Files]:
     """Return a disk whose step `at` fails, and every one after it where that `persists`.
 

@@ -88,8 +88,12 @@ MUTANTS: dict[str, Mutant] = {
     "A4": Mutant("the manifest is not synced before its rename", without("sync manifest.tmp")),
     "A6": Mutant("the work folder is not synced after its files were made", without_at(WORK, slice(0, 1))),
     "F2": Mutant("the work folder is not synced before the first rename", without_at(WORK, slice(1, None))),
-    "F5": Mutant(
+    "F5-and-F8": Mutant(
         "the folder of the output is not synced before success",
+        without_at("sync_folder out", slice(-2, None)),
+    ),
+    "F8": Mutant(
+        "the removal of the work folder is not synced before success",
         without_at("sync_folder out", slice(-1, None)),
     ),
     "folders": Mutant("the folder of a new folder is not synced", without("sync_folder .")),
@@ -112,6 +116,11 @@ MUTANTS: dict[str, Mutant] = {
         "the empty files are not synced",
         without_at("sync dead", slice(0, 1)),
         harmless="they are empty: each commit syncs what it speaks of, and A6 syncs their names",
+    ),
+    "F5": Mutant(
+        "the folder of the output is not synced before the work folder is removed",
+        without_at("sync_folder out", slice(-2, -1)),
+        harmless="F8 syncs it before success; till then, work may be lost and done again, no promise",
     ),
     "F2-content": Mutant(
         "the content is not synced once more after the mode was set",

@@ -154,8 +154,8 @@ def _named(changes: Iterable[Step], base: Image, contents: Mapping[int, bytes]) 
         if step.kind == "make_private_folder":
             folders.add(step.path)
         elif step.kind == "remove_folder":
-            if not any(parent(path) == step.path for path in names):
-                folders.discard(step.path)
+            folders.discard(step.path)
+            names = {path: inode for path, inode in names.items() if parent(path) != step.path}
         else:
             if step.kind in ("rename", "remove") and names.get(step.path) == step.inode:
                 del names[step.path]

@@ -71,10 +71,10 @@ def _assert_goes_on(lab: Lab, reference: tuple[Any, Any], *flags: str) -> Ended:
     return ended
 
 
-def _assert_refused(lab: Lab, phrase: str, *flags: str) -> None:
+def _assert_refused(lab: Lab, phrase: str, *flags: str, **order: Any) -> None:
     """The run is refused for this reason, and what stands there is as it was."""
     before = {path.name: path.read_bytes() for path in lab.work.iterdir()}
-    ended = lab.run(*flags)
+    ended = lab.run(*flags, **order)
     assert ended.code == 3, f"{ended.code}: {ended.err}"
     assert phrase in ended.err
     assert "Traceback" not in ended.err
@@ -502,3 +502,181 @@ def test_a_run_killed_while_it_published_is_finished_where_nothing_may_be_replac
     assert ended.code == 0, ended.err
     assert lab.published() == reference
     assert not lab.leftovers()
+
+
+def _kill_before(lab: Lab, operation: str, **order: Any) -> None:
+    """Run until a file operation is next, and kill there."""
+    notes = lab.root / "notes"
+    notes.unlink(missing_ok=True)
+    ended = lab.run(disk={"kind": "killing_before", "operation": operation, "notes": str(notes)}, **order)
+    assert ended.code == KILLED, ended.err
+
+
+def _receipt(lab: Lab) -> dict[str, Any]:
+    (path,) = (lab.root / ".runner/jobs/example/receipts").iterdir()
+    values = json.loads(path.read_bytes())
+    assert isinstance(values, dict)
+    return values
+
+
+@pytest.mark.parametrize("if_exists", ["fail", "replace", "skip"])
+@pytest.mark.parametrize("operation", ["remove manifest.json", "remove ck"])
+def test_a_run_killed_while_it_cleared_up_is_over_and_only_clears_up(
+    lab: Lab, operation: str, if_exists: str
+) -> None:
+    """Exit code 0 without calling the task once, and nothing is left, whatever `if_exists` says."""
+    calls = lab.root / "calls"
+    lab.job(output={"type": "jsonl", "path": "out/rows.jsonl", "if_exists": if_exists})
+    _kill_before(lab, operation)
+    receipt, published = _receipt(lab), lab.published()
+    ended = lab.run("--json", environ={"CALLS": str(calls)})
+    assert ended.code == 0, ended.err
+    assert "an earlier run had published everything" in ended.err
+    assert ended.report["status"] == "completed"
+    assert not calls.exists()
+    assert _receipt(lab) == receipt
+    assert lab.published() == published
+    assert not lab.leftovers()
+
+
+@pytest.mark.parametrize(("if_exists", "code"), [("fail", 3), ("replace", 0), ("skip", 0)])
+def test_the_empty_folder_of_a_run_killed_in_its_last_step_goes_with_the_next_run(
+    lab: Lab, if_exists: str, code: int
+) -> None:
+    """It cannot say any more that the run is over; the receipt can, where the next run is refused for it."""
+    lab.job(output={"type": "jsonl", "path": "out/rows.jsonl", "if_exists": if_exists})
+    _kill_before(lab, "remove_folder .rows.jsonl.run")
+    published = lab.published()
+    ended = lab.run()
+    assert ended.code == code, ended.err
+    if code:
+        assert f"move it away (run {_receipt(lab)['run_id']} finished on" in ended.err
+    assert lab.published() == published
+    assert not lab.leftovers()
+
+
+@pytest.mark.parametrize("change", ["job", "output", "gone"])
+def test_what_a_run_that_is_over_left_keeps_no_other_run_from_beginning(lab: Lab, change: str) -> None:
+    """Another job, or another output at its place: nothing would be lost, so nothing is refused."""
+    lab.job()
+    _kill_before(lab, "remove ck")
+    if change == "job":
+        lab.job(input={"type": "range", "stop": 30})
+    elif change == "output":
+        lab.output.write_bytes(b"theirs\n")
+    else:
+        lab.output.unlink()
+    ended = lab.run("--json")
+    assert ended.code == 0, ended.err
+    assert ended.report["items"] == (30 if change == "job" else 60)
+    assert ended.report["resumed_from"] is None
+    assert not lab.leftovers()
+
+
+def test_resume_of_a_finished_job_says_when_it_finished_and_where_its_output_is(lab: Lab) -> None:
+    """Exit code 3, from the receipt, and also what has become of the output since."""
+    lab.job()
+    report = lab.run("--json", now="2026-03-01T12:30:00+00:00").report
+    ended = lab.run("--resume")
+    assert ended.code == 3
+    said = f"there is nothing to resume: run {report['run_id']} finished on 2026-03-01T12:30:00+00:00"
+    assert f"{said} and published {lab.output};" in ended.err
+    lab.output.write_bytes(b"")
+    assert f"published {lab.output}, which was changed since" in lab.run("--resume").err
+    lab.output.unlink()
+    assert f"published {lab.output}, which is not there any more" in lab.run("--resume").err
+
+
+def test_the_receipt_has_the_digests_of_what_was_published(lab: Lab) -> None:
+    """Also of a compressed output; a later run replaces it, and one that cannot be written fails nobody."""
+    import hashlib
+
+    lab.job(output={"type": "jsonl", "path": "out/rows.jsonl.gz"})
+    report = lab.run("--json").report
+    receipt = _receipt(lab)
+    for key, path in (("output", lab.output), ("dead_letter", lab.dead_letter)):
+        data = path.read_bytes()
+        digest = hashlib.sha256(data).hexdigest()
+        assert receipt[key] == {"path": str(path), "size": len(data), "sha256": digest}
+    assert (receipt["items"], receipt["failed"], receipt["rows"]) == (60, report["failed"], report["rows"])
+    assert receipt["run_id"] == report["run_id"]
+    assert lab.run().code == 0
+    assert _receipt(lab)["run_id"] != report["run_id"]
+    shutil.rmtree(lab.root / ".runner/jobs")
+    lab.write(".runner/jobs", "in the way")
+    ended = lab.run("--json")
+    assert ended.code == 0, ended.err
+    assert "warning: could not create the folder" in ended.err
+    assert ended.report["status"] == "completed"
+    assert not lab.leftovers()
+
+
+def test_a_damaged_receipt_is_as_good_as_none(lab: Lab) -> None:
+    """It only answers questions."""
+    lab.job()
+    assert lab.run().code == 0
+    (path,) = (lab.root / ".runner/jobs/example/receipts").iterdir()
+    for data in (
+        b"",
+        b"[1]",
+        b"{}",
+        b'{"format": 1, "run_id": "x"}',
+        path.read_bytes().replace(b'"size"', b'"s"'),
+    ):
+        path.write_bytes(data)
+        ended = lab.run("--resume")
+        assert ended.code == 3
+        assert "there is no unfinished run of example to resume" in ended.err
+
+
+def _kill_published_late(lab: Lab) -> str:
+    """Kill a run of standard input before its output is shown; return the path that it read."""
+    lab.write("in.jsonl", ROWS)
+    lab.job(input={"type": "jsonl", "path": "-"})
+    stdin = str(lab.root / "in.jsonl")
+    _kill_before(lab, "rename out", stdin=stdin)
+    assert committed(lab)["state"] == "complete"
+    return stdin
+
+
+def test_a_finished_run_of_standard_input_is_published_before_the_next_begins(lab: Lab) -> None:
+    """Its input is gone, so its output must not be; where none may be replaced, it outlives the next."""
+    stdin = _kill_published_late(lab)
+    lab.write("other.jsonl", '{"n": 1}\n')
+    ended = lab.run("--json", stdin=str(lab.root / "other.jsonl"))
+    assert ended.code == 0, ended.err
+    assert "published the output of run" in ended.err
+    assert ended.report["items"] == 1
+    lab.output.unlink()
+    _kill_before(lab, "rename out", stdin=stdin)
+    lab.job(output={"type": "jsonl", "path": "out/rows.jsonl", "if_exists": "fail"})
+    ended = lab.run("--json", stdin=str(lab.root / "other.jsonl"))
+    assert ended.code == 3, ended.err
+    assert "published the output of run" in ended.err
+    assert "out/rows.jsonl exists and `output.if_exists` is `fail`" in ended.err
+    assert lab.output.read_bytes().count(b"\n") == _receipt(lab)["rows"] > 40
+    assert not lab.leftovers()
+
+
+def test_resume_publishes_a_finished_run_of_standard_input_and_reads_nothing(lab: Lab) -> None:
+    """The one thing that can be gone on with there."""
+    _kill_published_late(lab)
+    ended = lab.run("--resume", "--json")
+    assert ended.code == 0, ended.err
+    assert ended.report["items"] == ITEMS
+    assert lab.output.read_bytes().count(b"\n") == ended.report["rows"]
+    assert not lab.leftovers()
+
+
+@pytest.mark.parametrize("how", ["job", "refuse"])
+def test_a_finished_run_of_standard_input_that_cannot_be_published_is_kept(lab: Lab, how: str) -> None:
+    """Refused by name, and it lies there until somebody decides."""
+    stdin = _kill_published_late(lab)
+    before = dict(lab.keys)
+    lab.job(**({"params": {"a": 1}} if how == "job" else {"unfinished": "refuse"}))
+    _assert_refused(
+        lab, "`params.a` changed since" if how == "job" else "`unfinished` is `refuse`", stdin=stdin
+    )
+    lab.keys = before
+    lab.job()
+    assert lab.run("--resume").code == 0

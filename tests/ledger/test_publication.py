@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import gzip
+import hashlib
 import os
 from pathlib import Path
 
@@ -74,6 +75,11 @@ class Recorder(Files):
         self._note("sync_folder", path.name)
         super().sync_folder(path)
 
+    def remove(self, path: Path) -> None:
+        """Note the step, then do it."""
+        self._note("remove", path.name)
+        super().remove(path)
+
     def remove_folder(self, path: Path) -> None:
         """Note the step, then do it."""
         self._note("remove_folder", path.name)
@@ -131,8 +137,11 @@ def reached(publication: Publication, **changes) -> Checkpoint:
 
 
 def publish(publication: Publication) -> None:
-    """Publish all that was appended."""
-    publication.publish(reached(publication))
+    """Publish all that was appended, clear up, let go."""
+    publication.publish(reached(publication), at="now")
+    with contextlib.suppress(OutputBroken):
+        publication.clear()
+    publication.release()
 
 
 def fill(publication: Publication) -> None:
@@ -179,6 +188,8 @@ def test_the_order_of_publishing_is_that_of_the_protocol(make):
         ("rename", "rows.failed.jsonl"),
         ("rename", "rows.jsonl"),
         ("sync_folder", "out"),
+        ("remove", "manifest.json"),
+        ("remove", "ck"),
         ("remove_folder", ".rows.jsonl.run"),
     ]
     assert [step for step, _ in sorted(first.items(), key=lambda one: one[1]) if step in order] == order
@@ -275,9 +286,54 @@ def test_a_run_that_died_while_publishing_is_finished(make, out, shown):
     second.lock(run_id="second")
     found = second.find()
     assert found.checkpoint.state == "complete"
-    second.finish(found.checkpoint)
+    published = second.publish(found.checkpoint, at="now")
+    second.clear()
+    second.release()
+    digest = hashlib.sha256(b"1\n2\n").hexdigest()
+    assert published.published["output"] == {"path": str(out / "rows.jsonl"), "size": 4, "sha256": digest}
     assert names(out) == ["rows.failed.jsonl", "rows.jsonl"]
     assert (out / "rows.jsonl").read_bytes() == b"1\n2\n"
+
+
+@pytest.mark.parametrize("output", ["rows.jsonl", "rows.jsonl.gz"])
+@pytest.mark.parametrize("broken", ["out", "manifest.json", "ck"])
+def test_a_run_that_died_while_it_cleared_up_is_known_to_be_over(make, out, output, broken):
+    """Until the last file is gone its work folder says so, and what was published is known by its digest."""
+    first = make(Recorder(breaks=("remove", broken)), output=out / output)
+    fill(first)
+    first.publish(reached(first), at="now")
+    with pytest.raises(OutputBroken, match="Input/output error"):
+        first.clear()
+    first.release()
+    second = make(output=out / output)
+    second.lock(run_id="second")
+    found = second.find()
+    assert found.checkpoint.state == "published"
+    assert found.manifest == MANIFEST
+    assert second.is_publishing()
+    assert second.is_shown(found.checkpoint)
+    (out / output).write_bytes(b"another")
+    assert not second.is_shown(found.checkpoint)
+    second.clear()
+    second.release()
+    assert names(out) == ["rows.failed.jsonl", output]
+
+
+def test_checkpoints_are_numbered_over_all_processes(make):
+    """Each has the next number, and the number of the process that wrote it."""
+    first = make()
+    fill(first)
+    first.commit(reached(first))
+    first.abandon()
+    second = make()
+    second.lock(run_id="second")
+    before = second.find().checkpoint
+    assert (before.sequence, before.epoch) == (1, 0)
+    second.resume(before)
+    second.commit(reached(second))
+    after = second.find().checkpoint
+    assert (after.sequence, after.epoch) == (2, 1)
+    second.abandon()
 
 
 def test_the_dead_letters_are_published_also_when_there_are_none(make, out):
