@@ -41,7 +41,7 @@ from runner.observers.summary import escape
 from runner.outcome import ExitCode, Outcome, RunSummary
 from runner.policies.rate_limit import RateLimit
 from runner.policies.retry import RetryPolicy
-from runner.sources.base import Source
+from runner.sources.base import Sameness, Source
 from runner.sources.python_iterable import PythonOptions
 from runner.task import Task, hash_code, user_frames
 
@@ -409,8 +409,16 @@ def _is_to_be_resumed(run: Run, unfinished: Unfinished, source: Source) -> bool:
 def _differences(run: Run, unfinished: Unfinished, source: Source) -> list[str]:
     """Return what keeps this run from going on with the unfinished one, each a phrase."""
     before = unfinished.manifest
+    position = unfinished.checkpoint.position
+
+    def check(path: str) -> Sameness:
+        found = source.check_read(path, position) if position is not None else "same"
+        if found == "same":
+            run.say(f"the input file {path} was written since; what was read of it is the same")
+        return found
+
     now = _manifest(run, source, sizes=before.input_sizes)
-    return differences(before, now, accept=run.accept, may_grow=_may_grow(run))
+    return differences(before, now, accept=run.accept, may_grow=_may_grow(run), check=check)
 
 
 def _resume(run: Run, publication: Publication, unfinished: Unfinished) -> Checkpoint:
@@ -431,15 +439,13 @@ def _resume(run: Run, publication: Publication, unfinished: Unfinished) -> Check
 
 
 def _manifest(run: Run, source: Source, *, sizes: Mapping[str, int] | None = None) -> Manifest:
-    code = {run.job.task.call: hash_code(run.task.function)}
-    if isinstance(run.job.input, PythonOptions) and run.factory is not None:
-        code[run.job.input.call] = hash_code(run.factory)
+    functions = [run.task.function] if run.factory is None else [run.task.function, run.factory]
     return Manifest(
         run_id=run.summary.run_id,
         job=run.job.name,
         date=run.date,
         fingerprint=fingerprint(run.job, limit=run.limit),
-        code=code,
+        code=hash_code(run.loaded.root, *functions),
         input=source.identity(sizes),
         is_repeatable=_is_resumable(run, source),
     )

@@ -39,7 +39,7 @@ def _split(
     "--accept",
     multiple=True,
     type=click.Choice(["code", "input"]),
-    help="Go on although the task's code changed, or the input was written again with the same content.",
+    help="Go on although the code changed, or the input did where the run was reading.",
 )
 @click.option(
     "--date", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE", help="What ${run.date} is; default: today."

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 FORMAT = 1
+
+Check = Callable[[str], Literal["same", "changed", "unsure"]]
+"""Reads an input file again, as far as it was read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +27,7 @@ class Manifest:
         job: Name of the job.
         date: ISO date of its first start, in the job's time zone: what `${run.date}` is.
         fingerprint: A hash for each key of the job that may not change.
-        code: Hash of the module that the task comes from, and of that of a `python` input.
+        code: Hash of each file of code, by its path from the project root.
         input: What shows that the input is the same; see `runner.sources.base.Source.identity`.
         is_repeatable: Whether the input can be read again.
     """
@@ -65,14 +68,23 @@ def _check(values: Mapping[str, Any]) -> str:
     return f"{zlib.crc32(json.dumps(values).encode()):08x}"
 
 
-def differences(before: Manifest, now: Manifest, *, accept: frozenset[str], may_grow: bool) -> list[str]:
+def differences(
+    before: Manifest,
+    now: Manifest,
+    *,
+    accept: frozenset[str],
+    may_grow: bool,
+    check: Check,
+) -> list[str]:
     """Return what keeps `now` from going on with `before`, each a phrase that names what changed.
 
     Args:
         before: The unfinished run.
         now: The run that would go on.
         accept: What may have changed all the same: `code`, `input`.
-        may_grow: Whether an input file may have grown (its begin must be the same).
+        may_grow: Whether an input file may have grown (what was read of it must be the same).
+        check: Reads an input file again as far as the unfinished run has read it, and says whether that is
+            the same. Called only where size, time or inode of the file are not.
     """
     found = [
         f"`{key}` changed"
@@ -80,38 +92,46 @@ def differences(before: Manifest, now: Manifest, *, accept: frozenset[str], may_
         if before.fingerprint.get(key) != now.fingerprint.get(key)
     ]
     if "code" not in accept:
-        found += [
-            f"the code of {name} changed (--accept code goes on with the new one)"
-            for name in sorted(before.code.keys() | now.code.keys())
-            if before.code.get(name) != now.code.get(name)
-        ]
+        names = sorted(before.code.keys() | now.code.keys())
+        changed = [name for name in names if before.code.get(name) != now.code.get(name)]
+        if changed:
+            found.append(f"the code in {', '.join(changed)} changed (--accept code goes on with the new one)")
     if found:
         return found  # another input of the job explains another identity
-    return _input_differences(before, now, accept=accept, may_grow=may_grow)
-
-
-def _input_differences(
-    before: Manifest, now: Manifest, *, accept: frozenset[str], may_grow: bool
-) -> list[str]:
     old = {file["path"]: file for file in before.input}
     new = {file["path"]: file for file in now.input}
     found = [f"the input file {path} is gone" for path in old if path not in new]
     found += [f"the input file {path} is new" for path in new if path not in old]
     for path in old.keys() & new.keys():
-        was, is_now = old[path], new[path]
-        if is_now.get("size", 0) < was.get("size", 0):
-            found.append(f"the input file {path} shrank from {was['size']:,} to {is_now['size']:,} bytes")
-        elif was.get("head") != is_now.get("head"):
-            found.append(f"the input file {path} has another content")
-        elif was.get("size") != is_now.get("size"):
-            if not may_grow:
-                found.append(
-                    f"the input file {path} grew from {was['size']:,} to {is_now['size']:,} bytes "
-                    "(`input.append: allow` goes on with it)"
-                )
-        elif was.get("mtime_ns") != is_now.get("mtime_ns") and "input" not in accept:
-            found.append(
-                f"the input file {path} was written since, with the same size "
-                "(--accept input goes on where you know that its content is the same)"
-            )
+        told = _input_difference(old[path], new[path], accept=accept, may_grow=may_grow, check=check)
+        if told:
+            found.append(f"the input file {path} {told}")
     return sorted(found)
+
+
+def _input_difference(
+    was: Mapping[str, Any],
+    is_now: Mapping[str, Any],
+    *,
+    accept: frozenset[str],
+    may_grow: bool,
+    check: Check,
+) -> str:
+    sizes = f"from {was.get('size', 0):,} to {is_now.get('size', 0):,} bytes"
+    if is_now.get("size", 0) < was.get("size", 0):
+        return f"shrank {sizes}"
+    if was.get("head") != is_now.get("head"):
+        return "has another content"
+    if was.get("size") != is_now.get("size") and not may_grow:
+        return f"grew {sizes} (`input.append: allow` goes on with it)"
+    if all(was.get(mark) == is_now.get(mark) for mark in ("size", "mtime_ns", "inode")):
+        return ""
+    match check(was["path"]):
+        case "changed":
+            return "changed in the part that is done"
+        case "unsure" if "input" not in accept:
+            return (
+                "changed where the run was reading (--accept input goes on where you know that only items "
+                "which are not done changed)"
+            )
+    return ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 from runner.item import Item, ValueKind
 from runner.options import Options
@@ -13,6 +13,9 @@ from runner.units import Size
 
 Position = dict[str, Any]
 """Where an item begins; each kind of source has keys of its own."""
+
+Sameness = Literal["same", "changed", "unsure"]
+"""What is known of the part of an input file that was read."""
 
 MAX_RECORD_BYTES = 16 * 2**20
 
@@ -41,11 +44,22 @@ class Source(Protocol):
         ...
 
     def identity(self, sizes: Mapping[str, int] | None = None) -> list[dict[str, Any]]:
-        """Return what shows that the input is the same: per file `{path, size, mtime_ns, head}`.
+        """Return what shows that the input is the same: per file `{path, size, mtime_ns, inode, head}`.
 
         `head` is a hash of the first 64 KiB, of a file in `sizes` at most of so many bytes: as many as
         it had when a run began, so that one that has grown since can be known again. Empty where the
         options say everything.
+        """
+        ...
+
+    def check_read(self, path: str, position: Position) -> Sameness:
+        """Return whether the file `path` of `identity` is the same as far as it was read up to `position`.
+
+        All of that is read again. `unsure` where something changed that was read, and nobody can say
+        whether only items after `position` are in it.
+
+        Raises:
+            InputBroken: It cannot be read.
         """
         ...
 

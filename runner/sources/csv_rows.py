@@ -110,8 +110,8 @@ class CsvSource(RecordSource):
             # The first header is what all others are compared with; that of the file begun is above it.
             for number in dict.fromkeys((0, position["file"])):
                 self._read_header(self.streams[number], ends)
-        for stream, numbering in numberings(self.streams, index, position):
-            with closing(stream.blocks(self.block_bytes, numbering.offset)) as blocks:
+        for stream, numbering in numberings(self, index, position):
+            with closing(self.blocks(stream, numbering.offset)) as blocks:
                 runs = without_mark(cut_runs(blocks, self.max_record_bytes), numbering)
                 records = cut_rows(runs, ends, self.max_record_bytes)
                 if self.columns is not None:

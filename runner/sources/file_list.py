@@ -13,7 +13,7 @@ from pydantic import field_validator
 
 from runner.errors import InputBroken
 from runner.item import BrokenRecord, Item, Where
-from runner.sources.base import Position, SourceOptions
+from runner.sources.base import Position, Sameness, SourceOptions
 from runner.sources.streams import check_patterns, find_names, patterns
 
 
@@ -70,6 +70,10 @@ class FilesSource:
         """Return the names, as one hash: what is in the files is the task's affair."""
         names = "\0".join(self.names).encode("utf-8", "surrogateescape")
         return [{"path": "files", "head": blake2b(names, digest_size=12).hexdigest()}]
+
+    def check_read(self, path: str, position: Position) -> Sameness:
+        """Return `same`: no file is read here."""
+        return "same"
 
     def position_after(self, item: Item) -> Position:
         """Return nothing: the index says it all."""

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import JsonValue
 
 from runner.item import NOWHERE, Item, ValueKind
-from runner.sources.base import Position, SourceOptions
+from runner.sources.base import Position, Sameness, SourceOptions
 
 
 class InlineOptions(SourceOptions):
@@ -48,6 +48,10 @@ class InlineSource:
     def identity(self, sizes: Mapping[str, int] | None = None) -> list[dict[str, Any]]:
         """Return nothing: the job file says it all."""
         return []
+
+    def check_read(self, path: str, position: Position) -> Sameness:
+        """Return `same`: no file is read here."""
+        return "same"
 
     def position_after(self, item: Item) -> Position:
         """Return nothing: the index says it all."""

@@ -75,8 +75,8 @@ class JsonArraySource(RecordSource):
             InputBroken: Also for a file that is no array, or whose array does not end.
         """
         whole = _whole_element()
-        for stream, numbering in numberings(self.streams, index, position):
-            with closing(stream.blocks(self.block_bytes, numbering.offset)) as blocks:
+        for stream, numbering in numberings(self, index, position):
+            with closing(self.blocks(stream, numbering.offset)) as blocks:
                 array = _Array(stream, numbering, limit=self.max_record_bytes, whole=whole)
                 for block in blocks:
                     yield from array.feed(block)

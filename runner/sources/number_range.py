@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import field_validator
 
 from runner.item import NOWHERE, Item, ValueKind
-from runner.sources.base import Position, SourceOptions
+from runner.sources.base import Position, Sameness, SourceOptions
 
 
 class RangeOptions(SourceOptions):
@@ -59,6 +59,10 @@ class RangeSource:
     def identity(self, sizes: Mapping[str, int] | None = None) -> list[dict[str, Any]]:
         """Return nothing: the job file says it all."""
         return []
+
+    def check_read(self, path: str, position: Position) -> Sameness:
+        """Return `same`: no file is read here."""
+        return "same"
 
     def position_after(self, item: Item) -> Position:
         """Return nothing: the index says it all."""

@@ -12,15 +12,16 @@ Python loop with `find` per line (a third slower), and `bytes.splitlines` (split
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate, count, repeat
 from typing import Any
 
 from runner.item import BrokenRecord, Item, Where
-from runner.sources.base import Position
+from runner.sources.base import Position, Sameness
 from runner.sources.streams import BLOCK_BYTES, Stream
+from runner.sources.trail import Trail
 from runner.units import format_size
 
 HEAD_BYTES = 4096
@@ -126,12 +127,14 @@ class RecordSource:
         max_record_bytes: A longer record becomes a `BrokenRecord`.
         block_bytes: Read at a time; changes nothing but speed and memory.
         total: Unknown, for records are not counted before they are read.
+        trail: What was read.
     """
 
     streams: tuple[Stream, ...]
     max_record_bytes: int
     block_bytes: int = BLOCK_BYTES
     total: int | None = None
+    trail: Trail = field(default_factory=Trail)
 
     @property
     def quick_decode(self) -> Callable[[Any], object] | None:
@@ -147,8 +150,20 @@ class RecordSource:
         """Return what shows that each file is the same."""
         return [stream.identity((sizes or {}).get(stream.name)) for stream in self.streams]
 
+    def check_read(self, path: str, position: Position) -> Sameness:
+        """Return whether the file is the same as far as it was read."""
+        number = next(n for n, stream in enumerate(self.streams) if stream.name == path)
+        return self.streams[number].check_read(number, position)
+
+    def blocks(self, stream: Stream, start: int) -> Generator[bytes]:
+        """Yield the content of the next stream from `start` on, and keep the checksum of what was read."""
+        return stream.blocks(self.block_bytes, start, self.trail.begin(is_plain=stream.is_plain))
+
     def position_after(self, item: Item) -> Position:
-        """Return `{file, offset, line}`: the number of the file, and where the next record begins in it."""
+        """Return `{file, offset, line, read}`.
+
+        The number of the file, where the next record begins in it, and what was read (`Trail`).
+        """
         raw, where = item.raw, item.where
         if isinstance(raw, BrokenRecord):
             length, lines = raw.length, raw.lines
@@ -157,7 +172,9 @@ class RecordSource:
         assert where.offset is not None
         assert where.line is not None
         number = next(n for n, stream in enumerate(self.streams) if stream.name == where.file)
-        return {"file": number, "offset": where.offset + length, "line": where.line + lines}
+        offset = where.offset + length
+        read = self.trail.reached(number, offset if self.streams[number].is_plain else 0)
+        return {"file": number, "offset": offset, "line": where.line + lines, "read": read}
 
     def weigh(self, item: Item) -> int:
         """Return the bytes that `item` holds."""
@@ -166,14 +183,15 @@ class RecordSource:
 
 
 def numberings(
-    streams: Sequence[Stream], index: int, position: Position | None
+    source: RecordSource, index: int, position: Position | None
 ) -> Iterator[tuple[Stream, Numbering]]:
     """Yield each stream that is left to read from `position` on, with where to begin in it.
 
     The index goes on from stream to stream, so a stream must be read to its end before the next.
     """
     first, offset, line = (position["file"], position["offset"], position["line"]) if position else (0, 0, 1)
-    for number, stream in enumerate(streams):
+    source.trail.go_on(first, position and position.get("read"))
+    for number, stream in enumerate(source.streams):
         if number < first:
             continue
         numbering = Numbering(stream.name, index, line=line, offset=offset)
@@ -185,8 +203,8 @@ def line_items(
     source: RecordSource, index: int, position: Position | None, *, skip_blank: bool
 ) -> Generator[Item]:
     """Yield every line as an item; with `skip_blank` not those of white space only."""
-    for stream, numbering in numberings(source.streams, index, position):
-        with closing(stream.blocks(source.block_bytes, numbering.offset)) as blocks:
+    for stream, numbering in numberings(source, index, position):
+        with closing(source.blocks(stream, numbering.offset)) as blocks:
             for run in without_mark(cut_runs(blocks, source.max_record_bytes), numbering):
                 if isinstance(run, BrokenRecord):
                     yield numbering.take(run, run.length, lines=run.lines)

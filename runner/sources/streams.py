@@ -21,8 +21,9 @@ from typing import Any, Literal
 from pydantic import field_validator
 
 from runner.errors import InputBroken
-from runner.sources.base import RecordOptions
+from runner.sources.base import Position, RecordOptions, Sameness
 from runner.sources.decompression import SUFFIXES, Damaged, decompress
+from runner.sources.trail import Sum, check_read
 
 BLOCK_BYTES = 128 * 2**10
 """Read at a time. Measured: the records of a larger block fall out of the cache and cost a tenth more."""
@@ -64,23 +65,35 @@ class Stream:
     path: Path | None
     size: int | None
 
-    def blocks(self, block_bytes: int, start: int = 0) -> Generator[bytes]:
+    @property
+    def is_plain(self) -> bool:
+        """Whether its content is its bytes, and not decompressed."""
+        return self.path is None or Path(self.name).suffix.lower() not in SUFFIXES
+
+    def blocks(self, block_bytes: int, start: int = 0, so_far: Sum | None = None) -> Generator[bytes]:
         """Yield the decompressed content from byte `start` on, in blocks, never empty ones.
 
         A block has at most `block_bytes`. Compressed content before `start` is decompressed and
-        dropped: there is no other way into the middle of it.
+        dropped: there is no other way into the middle of it. `so_far` is fed with all that is read of the
+        file, from where it stands, at or before `start`, on.
 
         Raises:
             InputBroken: Reading failed, the file has shrunk since it was found, or its compressed
                 data is cut or damaged; all that could be read before was yielded.
         """
         suffix = Path(self.name).suffix.lower()
-        if self.path is None or suffix not in SUFFIXES:
+        if not self.is_plain:
+            raw = self._raw_blocks(block_bytes, so_far=so_far)
+            return _from(start, self._decompressed(raw, block_bytes, suffix))
+        if so_far is None:
             return self._raw_blocks(block_bytes, start)
-        return _from(start, self._decompressed(self._raw_blocks(block_bytes), block_bytes, suffix))
+        begin = so_far.latest[0]
+        return _from(start - begin, self._raw_blocks(block_bytes, begin, so_far))
 
     def identity(self, size: int | None = None) -> dict[str, Any]:
-        """Return `{path, size, mtime_ns, head}` of the file as it is now; `head` of `size` bytes at most.
+        """Return `{path, size, mtime_ns, inode, head}` of the file as it is now.
+
+        `head` is of `size` bytes at most.
 
         Raises:
             InputBroken: It cannot be read.
@@ -96,9 +109,25 @@ class Stream:
             raise InputBroken(
                 f"{_called(self.name)} cannot be read: {_reason(error)}", path=self.path
             ) from error
-        return {"path": self.name, "size": found.st_size, "mtime_ns": found.st_mtime_ns, "head": head}
+        marks = {"size": found.st_size, "mtime_ns": found.st_mtime_ns, "inode": found.st_ino}
+        return {"path": self.name, **marks, "head": head}
 
-    def _raw_blocks(self, block_bytes: int, start: int = 0) -> Generator[bytes]:
+    def check_read(self, number: int, position: Position) -> Sameness:
+        """Return whether the file, number `number`, is the same as far as it was read up to `position`.
+
+        Raises:
+            InputBroken: It cannot be read.
+        """
+        if self.path is None:
+            return "same"  # standard input is never gone on with
+        try:
+            return check_read(self.path, number, position)
+        except OSError as error:
+            raise InputBroken(
+                f"{_called(self.name)} cannot be read: {_reason(error)}", path=self.path
+            ) from error
+
+    def _raw_blocks(self, block_bytes: int, start: int = 0, so_far: Sum | None = None) -> Generator[bytes]:
         seen = start
         try:
             with io.FileIO(0, closefd=False) if self.path is None else io.FileIO(self.path) as file:
@@ -109,6 +138,8 @@ class Stream:
                         select.select([file], [], [])
                         continue
                     seen += len(block)
+                    if so_far is not None:
+                        so_far.feed(block)
                     yield block
         except OSError as error:
             raise InputBroken(

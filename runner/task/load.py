@@ -159,24 +159,6 @@ def load_factory(dotted: str, *, root: Path, policy: Policy) -> Callable[..., It
     return cast("Callable[..., Iterable[object]]", found)
 
 
-def hash_code(function: Callable[..., object]) -> str:
-    """Return a hash of the source of the module that a function was written in; empty where it has none.
-
-    Only that module: what it imports in its turn is not looked at.
-    """
-    import inspect
-    from hashlib import blake2b
-
-    while isinstance(function, partial):
-        function = function.func
-    module = sys.modules.get(getattr(inspect.unwrap(function), "__module__", None) or "")
-    try:
-        source = Path(module.__file__ or "").read_bytes()  # type: ignore[union-attr]
-    except (AttributeError, OSError):
-        return ""
-    return blake2b(source, digest_size=12).hexdigest()
-
-
 def _put_first(root: Path) -> None:
     text = str(root)
     if sys.path[:1] != [text]:

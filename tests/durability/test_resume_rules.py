@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import shutil
@@ -32,8 +33,8 @@ def _start(lab: Lab, **keys: Any) -> tuple[Any, Any]:
     return reference
 
 
-def _kill_in_the_middle(lab: Lab, *flags: str) -> None:
-    """Run, and kill when so many calls of the task were made and something is committed."""
+def _kill_in_the_middle(lab: Lab, *flags: str, least: int = 3) -> None:
+    """Run, and kill when so many calls of the task were made and so many items are committed."""
     calls = lab.root / "calls"
     for lines in (12, 24, 36, 48):
         calls.unlink(missing_ok=True)
@@ -41,7 +42,7 @@ def _kill_in_the_middle(lab: Lab, *flags: str) -> None:
             *flags, kill_when=(str(calls), lines), environ={"PAUSE": "0.015", "CALLS": str(calls)}
         )
         assert ended.code == KILLED, ended.err
-        if committed(lab)["items"] >= 3:
+        if committed(lab)["items"] >= least:
             return
     pytest.fail("nothing was committed before the kill")
 
@@ -165,8 +166,35 @@ def test_another_code_of_the_task_is_refused_unless_it_is_accepted(lab: Lab) -> 
     """Refused with the flag that goes on; with the flag the run goes on."""
     reference = _start(lab)
     lab.write("tasks.py", (lab.root / "tasks.py").read_text() + "\n# another comment\n")
-    _assert_refused(lab, "the code of tasks.work changed (--accept code")
+    _assert_refused(lab, "the code in tasks.py changed (--accept code")
     _assert_goes_on(lab, reference, "--accept", "code")
+
+
+def test_code_of_the_project_that_the_task_imports_counts_as_its_own(lab: Lab) -> None:
+    """Each file is named; one that no longer is imported, too; what is not imported does not count."""
+    tasks = (lab.root / "tasks.py").read_text()
+    lab.write("tasks.py", "from lib.shapes import side\nimport rules\n" + tasks)
+    lab.write("lib/shapes.py", "def side():\n    return 1\n")
+    lab.write("rules.py", "LEAST = 1\n")
+    lab.write("unused.py", "")
+    reference = _start(lab)
+    lab.write("unused.py", "changed = True\n")
+    lab.write("lib/shapes.py", "def side():\n    return 2\n")
+    _assert_refused(lab, "the code in lib/shapes.py changed (--accept code")
+    lab.write("tasks.py", "from lib.shapes import side\n" + tasks)
+    _assert_refused(lab, "the code in lib/shapes.py, rules.py, tasks.py changed (--accept code")
+    _assert_goes_on(lab, reference, "--accept", "code")
+
+
+def test_installed_packages_in_the_project_are_not_its_code(lab: Lab) -> None:
+    """A virtual environment stands in many a project, and is updated."""
+    tasks = (lab.root / "tasks.py").read_text()
+    packages = lab.root / ".venv/lib/site-packages"
+    lab.write("tasks.py", f"import sys\nsys.path.append({str(packages)!r})\nimport helper\n" + tasks)
+    lab.write(".venv/lib/site-packages/helper.py", "")
+    reference = _start(lab)
+    lab.write(".venv/lib/site-packages/helper.py", "version = 2\n")
+    _assert_goes_on(lab, reference)
 
 
 def _touched(path: Path) -> None:
@@ -174,11 +202,86 @@ def _touched(path: Path) -> None:
     os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns + 1))
 
 
-def test_an_input_that_was_touched_is_refused_unless_it_is_accepted(lab: Lab) -> None:
-    """The same size and head, written since: nobody but the user knows that it is the same."""
-    reference = _start(lab)
-    _touched(lab.root / "in.jsonl")
-    _assert_refused(lab, "the input file in.jsonl was written since")
+def _written_again(path: Path) -> None:
+    copy = path.with_name("copy")
+    shutil.copy2(path, copy)  # a backup keeps the time
+    copy.replace(path)
+
+
+WIDE = [json.dumps({"n": number, "pad": "x" * 20_000}) + "\n" for number in range(ITEMS)]
+"""Rows whose file is longer than the head that is hashed, and than what is read at a time."""
+
+
+def _start_wide(lab: Lab, name: str = "in.jsonl") -> tuple[Any, Any]:
+    """Kill a run of wide rows in the middle; return what it publishes undisturbed."""
+    data = "".join(WIDE).encode()
+    lab.write(name, gzip.compress(data, compresslevel=0, mtime=0) if name.endswith(".gz") else data)
+    lab.job(input={"type": "jsonl", "path": name}, pool={"size": 1, "window": 4})
+    assert lab.run().code == 0
+    reference = lab.published()
+    for path in (lab.output, lab.dead_letter):
+        path.unlink()
+    _kill_in_the_middle(lab, least=9)
+    return reference
+
+
+def _replace(path: Path, number: int) -> None:
+    """Change the row of a number, which takes as many bytes as before."""
+    old = f'"n": {number}, "pad": "xx'.encode()
+    data = path.read_bytes()
+    assert data.count(old) == 1
+    path.write_bytes(data.replace(old, old[:-2] + b"yy"))
+
+
+@pytest.mark.parametrize("name", ["in.jsonl", "in.jsonl.gz"])
+@pytest.mark.parametrize("change", [_touched, _written_again], ids=["touched", "restored"])
+def test_an_input_with_the_same_bytes_is_gone_on_with(
+    lab: Lab, name: str, change: Callable[[Path], None]
+) -> None:
+    """Another time or inode: what was read of it is read again and compared."""
+    reference = _start_wide(lab, name)
+    change(lab.root / name)
+    ended = _assert_goes_on(lab, reference)
+    assert f"the input file {name} was written since; what was read of it is the same" in ended.err
+
+
+@pytest.mark.parametrize("name", ["in.jsonl", "in.jsonl.gz"])
+@pytest.mark.parametrize("change", ["edit", "grow"])
+def test_an_input_that_changed_where_it_is_done_is_refused_by_its_name(
+    lab: Lab, name: str, change: str
+) -> None:
+    """Of the same size and with the same head; and where it has grown, too, and may."""
+    _start_wide(lab, name)
+    path = lab.root / name
+    if name.endswith(".gz"):
+        data = bytearray(path.read_bytes())
+        data[70_000] ^= 1
+        path.write_bytes(bytes(data))
+    else:
+        _replace(path, 4)  # behind the head that is hashed, in front of where the run stands
+    if change == "grow":
+        with path.open("ab") as file:
+            file.write(b'{"n": 60}\n' if name == "in.jsonl" else gzip.compress(b'{"n": 60}\n'))
+        lab.job(input={"type": "jsonl", "path": name, "append": "allow"})
+    _assert_refused(lab, f"the input file {name} changed")
+
+
+def test_an_input_that_changed_where_it_was_not_read_is_gone_on_with(lab: Lab) -> None:
+    """A record that is repaired in its place: the output is that of the repaired file."""
+    _start_wide(lab)
+    read = committed(lab)["position"]["read"]["part"][0]
+    assert read < len("".join(WIDE[:-1]))
+    _replace(lab.root / "in.jsonl", ITEMS - 1)
+    ended = lab.run("--json")
+    assert ended.code == 0, ended.err
+    assert ended.report["items"] == ITEMS
+
+
+def test_an_input_that_changed_where_the_run_was_reading_is_refused_unless_accepted(lab: Lab) -> None:
+    """Nobody but the user knows whether it is in front of where the run stands."""
+    reference = _start_wide(lab)
+    _replace(lab.root / "in.jsonl", committed(lab)["index"] + 1)
+    _assert_refused(lab, "in.jsonl changed where the run was reading (--accept input goes on")
     _assert_goes_on(lab, reference, "--accept", "input")
 
 
