@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import glob
 import os
 import stat
 from dataclasses import dataclass
+from datetime import date
 from hashlib import blake2b
 from pathlib import Path
 
@@ -13,7 +15,10 @@ from runner.config import Config
 from runner.errors import JobInvalid, OutputBroken, Refused
 from runner.files import Files, describe
 from runner.jobfile import Job, LoadedJob, Problem
-from runner.ledger.publication import Publication
+from runner.ledger.checkpoint import Checkpoint
+from runner.ledger.lock import seems_held
+from runner.ledger.manifest import Manifest
+from runner.ledger.publication import CHECKPOINT, MANIFEST, Publication
 from runner.ledger.receipt import Receipt
 from runner.sinks.base import STDOUT, FileSinkOptions
 
@@ -97,6 +102,54 @@ def is_to_skip(job: Job, destination: Destination, *, limit: int | None) -> bool
     if options.if_exists == "replace" and limit is not None:
         raise Refused(f"{destination.shown} exists and --limit never replaces an output; move it away")
     return options.if_exists == "skip"
+
+
+@dataclass(frozen=True, slots=True)
+class UnfinishedDate:
+    """An unfinished run of a job under another date than today's.
+
+    Attributes:
+        date: Its date.
+        folder: Its work folder.
+        items: How many items are committed.
+    """
+
+    date: date
+    folder: Path
+    items: int
+
+
+PROBE = date.min
+"""A date that no run has: where a path contains it, it contains `${run.date}`."""
+
+
+def find_other_dates(probe: LoadedJob, config: Config, *, limit: int | None) -> list[UnfinishedDate]:
+    """Return the unfinished runs of a job whose output path has the date in it, in their order.
+
+    Those that somebody seems to work on at the moment are left out. `probe` is the job with `PROBE` for
+    its date, so today's run is among them. Only for a hint: what cannot be read is left out, too.
+    """
+    assert probe.job is not None
+    folder = str(find_destination(probe, config, limit=limit).publication(Files()).folder)
+    mark = PROBE.isoformat()
+    if mark not in folder:
+        return []
+    pattern = glob.escape(folder).replace(mark, "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]")
+    found = []
+    for name in glob.glob(pattern):
+        try:
+            manifest = Manifest.from_bytes((Path(name) / MANIFEST).read_bytes())
+            checkpoint = Checkpoint.from_bytes((Path(name) / CHECKPOINT).read_bytes())
+            day = date.fromisoformat(manifest.date)
+        except (OSError, ValueError):
+            continue
+        is_unfinished = checkpoint.state == "complete" or (
+            checkpoint.state == "running" and not checkpoint.is_empty
+        )
+        is_ours = manifest.job == probe.job.name and folder.replace(mark, manifest.date) == name
+        if is_ours and is_unfinished and not seems_held(Path(name.removesuffix(".run") + ".lock")):
+            found.append(UnfinishedDate(day, Path(name), checkpoint.items))
+    return sorted(found, key=lambda run: run.date)
 
 
 def shorten(path: Path, root: Path) -> str:

@@ -23,14 +23,15 @@ from types import FrameType
 from runner.cli.words import say, show_problems
 from runner.clock import Clock, SystemClock
 from runner.config import Config, load_config
-from runner.destination import find_destination
+from runner.destination import PROBE, find_destination, find_other_dates, shorten
 from runner.engine.stop import GRACE_SECONDS, Stop
-from runner.errors import Broken, JobInvalid, Locked, Refused, UsageError
+from runner.errors import Broken, JobInvalid, Locked, Refused, RunnerError, UsageError
 from runner.files import Files
 from runner.item import Current
 from runner.jobfile import LoadedJob, load_job
+from runner.ledger.checkpoint import Checkpoint
 from runner.ledger.manifest import Manifest
-from runner.ledger.publication import MANIFEST
+from runner.ledger.publication import CHECKPOINT, MANIFEST
 from runner.masking import NO_SECRETS, mask_streams
 from runner.observers.log import RunLog, forget_old_runs, task_logs
 from runner.observers.progress import LiveProgress, Progress
@@ -43,6 +44,9 @@ from runner.task import Task
 
 LEAVE_SECONDS = 2.0
 """For writing what is finished after a second signal; arbitrary."""
+
+MOST_DATES = 5
+"""Unfinished runs of other dates that are named; arbitrary."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +121,7 @@ def _read(order: Order, clock: Clock, summary: RunSummary) -> tuple[LoadedJob, C
     assert loaded.job is not None
     summary.job = loaded.job.name
     config = load_config(loaded.root, operator=order.config, environ=os.environ)
+    _tell_other_dates(order, clock, loaded, config)
     pinned = _pinned_date(order, loaded, config)
     if pinned is not None and pinned != loaded.date:
         loaded = _load(order, clock, pinned)
@@ -157,13 +162,47 @@ def _load(order: Order, clock: Clock, date: date | None) -> LoadedJob:
     return loaded
 
 
+def _tell_other_dates(order: Order, clock: Clock, loaded: LoadedJob, config: Config) -> None:
+    """Name the command for each unfinished run of this job that stands under another date."""
+    if order.is_quiet or "run.date" not in loaded.text:
+        return
+    try:
+        found = find_other_dates(_load(order, clock, PROBE), config, limit=order.limit)
+    except (_Shown, RunnerError):  # what is wrong is told of the run itself
+        return
+    others = [run for run in found if run.date != loaded.date]
+    for run in others[-MOST_DATES:]:
+        say(
+            f"an unfinished run of {run.date} stands in {escape(shorten(run.folder, loaded.root))} "
+            f"({run.items:,} items are committed); this goes on with it: {_command(order, date=run.date)}"
+        )
+    if len(others) > MOST_DATES:
+        say(f"and {len(others) - MOST_DATES} more of earlier dates")
+
+
+def _command(order: Order, *, date: date) -> str:
+    """Return the command line for the same job of another date."""
+    words = ["runner", "run", str(order.job), "--date", date.isoformat()]
+    for flag, pairs in (("-p", order.params.items()), ("--set", order.overrides)):
+        for name, value in pairs:
+            words += [flag, f"{name}={value}"]
+    if order.limit is not None:
+        words += ["--limit", str(order.limit)]
+    return shlex.join(words)
+
+
 def _pinned_date(order: Order, loaded: LoadedJob, config: Config) -> date | None:
-    """Return the date on which an unfinished run of this job began, for `${run.date}` stays what it was."""
+    """Return the date on which an unfinished run of this job began, for `${run.date}` stays what it was.
+
+    Of one that is over and left its folder behind, nothing stays: what begins now is a run of today.
+    """
     if order.date is not None or order.must_restart or loaded.job is None:
         return None
     try:
         folder = find_destination(loaded, config, limit=order.limit).publication(Files()).folder
         manifest = Manifest.from_bytes((folder / MANIFEST).read_bytes())
+        if Checkpoint.from_bytes((folder / CHECKPOINT).read_bytes()).state == "published":
+            return None
         return date.fromisoformat(manifest.date) if manifest.job == loaded.job.name else None
     except (OSError, ValueError, JobInvalid):  # none there, or one that the run itself will tell of
         return None

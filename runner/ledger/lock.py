@@ -80,6 +80,24 @@ class Lock:
         return (there.st_dev, there.st_ino) == (mine.st_dev, mine.st_ino)
 
 
+def seems_held(path: Path) -> bool:
+    """Return whether a living process of this host has written its name into the lock file.
+
+    Only for a hint: to know it, one would have to take the lock, and that could turn a run away.
+    """
+    try:
+        holder = json.loads(path.read_bytes())
+        pid = int(holder["pid"])
+        if holder["host"] != socket.gethostname() or pid == os.getpid():
+            return False
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return True
+
+
 def _holder(fd: int) -> str:
     try:
         holder = json.loads(os.pread(fd, 4096, 0))

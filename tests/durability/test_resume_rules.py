@@ -5,8 +5,10 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import shlex
 import shutil
 import signal
+import socket
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -504,6 +506,55 @@ def test_the_date_of_the_run_is_that_of_its_first_start(lab: Lab) -> None:
     assert ended.code == 0, ended.err
     assert ended.report["resumed_from"] is not None
     assert lab.published() == reference
+
+
+def _kill_dated(lab: Lab, day: str, *flags: str) -> None:
+    calls = lab.root / "calls"
+    calls.unlink(missing_ok=True)
+    environ = {"PAUSE": "0.015", "CALLS": str(calls)}
+    now = f"{day}T12:00:00+00:00"
+    assert lab.run(*flags, kill_when=(str(calls), 30), environ=environ, now=now).code == KILLED
+
+
+@pytest.mark.parametrize("path", ["out/rows-${run.date}.jsonl", "${run.date}/[x]/rows ${run.date}.jsonl"])
+def test_unfinished_runs_of_other_dates_are_named_with_the_command_that_goes_on(lab: Lab, path: str) -> None:
+    """Today's run begins all the same, and the command does go on with the other one."""
+    lab.job(output={"type": "jsonl", "path": path}, params={"a": "x"})
+    flags = ("-p", "a=2 3", "--set", "pool.size=3")
+    for day in ("2026-11-20", "2026-11-22"):
+        _kill_dated(lab, day, *flags)
+    other = lab.root / path.replace("${run.date}", "2026-11-23")
+    ended = lab.run(*flags, now="2026-11-23T12:00:00+00:00")
+    assert ended.code == 0, ended.err
+    lines = [line for line in ended.err.splitlines() if line.startswith("an unfinished run of")]
+    assert len(lines) == 2
+    assert other.exists()
+    for day, line in zip(("2026-11-20", "2026-11-22"), lines, strict=True):
+        assert line.startswith(f"an unfinished run of {day} stands in ")
+        command = f"runner run job.yaml --date {day} -p 'a=2 3' --set pool.size=3"
+        assert line.endswith(f"; this goes on with it: {command}")
+        ended = lab.run("--json", *shlex.split(command)[3:], now="2026-11-23T12:00:00+00:00")
+        assert ended.code == 0, ended.err
+        assert ended.report["resumed_from"]
+        assert (lab.root / path.replace("${run.date}", day)).read_bytes() == other.read_bytes()
+    assert "an unfinished run of" not in lab.run(*flags, now="2026-11-24T12:00:00+00:00").err
+
+
+def test_unfinished_runs_of_other_jobs_or_at_work_are_not_named(lab: Lab) -> None:
+    """A folder of another job, one with nothing committed, a damaged one, one whose process lives."""
+    for day in range(20, 25):
+        name = "another" if day == 20 else "example"
+        lab.job(name=name, output={"type": "jsonl", "path": "out/rows-${run.date}.jsonl"})
+        _kill_dated(lab, f"2026-11-{day}")
+    folders = {day: lab.root / f"out/.rows-2026-11-{day}.jsonl.run" for day in range(20, 25)}
+    (folders[21] / "ck").unlink()
+    _edit(folders[22] / "ck", lambda data: data[5:])
+    holder = {"pid": os.getpid(), "host": socket.gethostname(), "run_id": "x"}
+    lab.write("out/.rows-2026-11-23.jsonl.lock", json.dumps(holder))
+    folders[24].rename(lab.root / "out/.rows-2026-11-19.jsonl.run")
+    ended = lab.run(now="2026-11-25T12:00:00+00:00")
+    assert ended.code == 0, ended.err
+    assert "an unfinished run of" not in ended.err
 
 
 def test_the_failure_that_broke_the_budget_is_tried_again_by_a_repaired_task(lab: Lab) -> None:
