@@ -138,8 +138,11 @@ class RunLog:
     def _close(self) -> None:
         self._is_open = False
         if self._file is not None:
-            self._file.close()
-            self._file = None
+            file, self._file = self._file, None
+            try:
+                file.close()
+            except OSError as error:  # a network file system says only now what it could not write
+                self._fail(error)
 
     def _fail(self, error: OSError) -> None:
         self.error = f"the log {self.path} could not be written: {error.strerror}"

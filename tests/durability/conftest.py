@@ -61,12 +61,14 @@ class Ended:
         seconds: How long it took.
         err: Its standard error.
         out: Its standard output.
+        memory: The most bytes of memory it had, the zygote's included.
     """
 
     code: int
     seconds: float
     err: str
     out: str
+    memory: int
 
     @property
     def report(self) -> dict[str, Any]:
@@ -159,6 +161,7 @@ class Lab:
             report["seconds"],
             err.read_text("utf-8", "replace") if err.exists() else "",
             out.read_text("utf-8", "replace") if out.exists() else "",
+            report["memory"],
         )
 
     @property

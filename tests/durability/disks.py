@@ -13,6 +13,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -151,6 +152,33 @@ def stuttering() -> None:
         return real(fd, bytes(data)[: 1 if turn[0] % 3 == 1 else max(1, len(data) // 3)])
 
     os.write = write  # type: ignore[assignment]
+
+
+def stuck(at: int) -> type[Files]:
+    """Return a disk whose syncs take for ever from step `at` on."""
+
+    def around(number: int, name: str, arguments: tuple[Any, ...], do: Callable[[], Any]) -> Any:
+        if number >= at and name == "sync":
+            threading.Event().wait()
+        return do()
+
+    return numbered(around)
+
+
+def interrupt_every_thread() -> None:
+    """Send every thread of this process a signal, again and again: system calls end with EINTR."""
+
+    def disturb() -> None:
+        while True:
+            for thread in threading.enumerate():
+                if thread.ident is not None and thread is not threading.current_thread():
+                    with suppress(ProcessLookupError):
+                        signal.pthread_kill(thread.ident, signal.SIGUSR1)
+            threading.Event().wait(0.0005)
+
+    signal.signal(signal.SIGUSR1, lambda number, frame: None)
+    signal.siginterrupt(signal.SIGUSR1, True)
+    threading.Thread(target=disturb, daemon=True).start()
 
 
 def recording(notes: str, root: str) -> type[Files]:

@@ -10,10 +10,12 @@ import importlib
 import json
 import os
 import pkgutil
+import resource
 import select
 import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,14 +40,20 @@ def prepare(order: dict[str, Any]) -> None:
     from tests.durability import disks
 
     if order.get("limit"):
-        import resource
-
         resource.setrlimit(resource.RLIMIT_FSIZE, (order["limit"], order["limit"]))
+    if order.get("memory"):
+        taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (taken + order["memory"], taken + order["memory"]))
     if order.get("now"):
         from datetime import datetime
+        from itertools import cycle
 
-        moment = datetime.fromisoformat(order["now"])
-        execute.SystemClock.now = lambda self: moment  # type: ignore[method-assign]
+        moments = cycle(
+            map(datetime.fromisoformat, [order["now"]] if isinstance(order["now"], str) else order["now"])
+        )
+        execute.SystemClock.now = lambda self: next(moments)  # type: ignore[method-assign]
+    if order.get("interrupts"):
+        disks.interrupt_every_thread()
     disk = order.get("disk")
     if disk is not None:
         kind = disk.pop("kind")
@@ -79,8 +87,9 @@ def run(order: dict[str, Any]) -> int:
         traceback.print_exc()
         return getattr(error, "exit_code", 99)
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        with suppress(AttributeError, OSError, ValueError):  # a task may have closed or replaced them
+            sys.stdout.flush()
+            sys.stderr.flush()
     return int(code or 0)
 
 
@@ -106,13 +115,17 @@ def serve() -> None:
         pid = os.fork()
         if pid == 0:
             child(order)
-        status = wait(pid, order, start)
-        report = {"code": os.waitstatus_to_exitcode(status), "seconds": time.monotonic() - start}
+        status, usage = wait(pid, order, start)
+        report = {
+            "code": os.waitstatus_to_exitcode(status),
+            "seconds": time.monotonic() - start,
+            "memory": usage.ru_maxrss * 1024,
+        }
         sys.stdout.write(json.dumps(report) + "\n")
         sys.stdout.flush()
 
 
-def wait(pid: int, order: dict[str, Any], start: float) -> int:
+def wait(pid: int, order: dict[str, Any], start: float) -> tuple[int, resource.struct_rusage]:
     """Wait for the child; send it the signals of the order at their time, or when a file has appeared."""
     handle = os.pidfd_open(pid)
     try:
@@ -125,11 +138,11 @@ def wait(pid: int, order: dict[str, Any], start: float) -> int:
                 pass
             if not ended(handle, 0):
                 os.kill(pid, order.get("kill_with", signal.SIGKILL))
-        if not ended(handle, start + 60 - time.monotonic()):
+        if not ended(handle, start + order.get("patience", 60) - time.monotonic()):
             os.kill(pid, signal.SIGKILL)
     finally:
         os.close(handle)
-    return os.waitpid(pid, 0)[1]
+    return os.wait4(pid, 0)[1:]
 
 
 def count_lines(path: str) -> int:
