@@ -53,15 +53,18 @@ class Bench:
         self._record("restarted", half, "--restart")
 
     def _record(self, name: str, base: Image, *flags: str) -> None:
+        self.records[name] = base, self.record(base, *flags)
+
+    def record(self, base: Image, *flags: str, **order: Any) -> list[Step]:
+        """Run on this disk to the end, and return what was done to it."""
         self.put(base)
         notes = self.lab.root / "notes"
         notes.unlink(missing_ok=True)
         disk = {"kind": "recording", "notes": str(notes), "root": str(self.lab.root)}
-        ended = self.lab.run(*flags, disk=disk, environ={"PAUSE": "0.004"})
+        ended = self.lab.run(*flags, disk=disk, environ={"PAUSE": "0.004"}, **order)
         assert ended.code == 0, ended.err
         assert self.lab.published() == self.reference
-        steps = read_record(notes.read_text().splitlines(), base)
-        self.records[name] = base, steps
+        return read_record(notes.read_text().splitlines(), base)
 
     def _halves(self, base: Image, steps: Sequence[Step]) -> Iterator[Image]:
         for number in range(len(steps) // 2, len(steps)):
@@ -136,11 +139,13 @@ class Bench:
                 return True
         return False
 
-    def fault_of_rerun(self, image: Image, *, may_refuse: bool = False, **disk: Any) -> str:
+    def fault_of_rerun(
+        self, image: Image, *, may_refuse: bool = False, code: str | None = None, **disk: Any
+    ) -> str:
         """Return what is wrong with the end of a run that finds this disk."""
         self.put(image)
         shutil.rmtree(self.lab.root / ".runner", ignore_errors=True)  # logs; the run is kept elsewhere
-        ended = self.lab.run("--quiet", disk={"kind": "careless", **disk})
+        ended = self.lab.run("--quiet", disk={"kind": "careless", **disk}, code=code)
         if may_refuse and ended.code == 3:
             ended = self.lab.run("--quiet", "--restart", disk={"kind": "careless", **disk})
         if ended.code != 0:
