@@ -292,11 +292,15 @@ class Publication:
         manifest = (self._read(MANIFEST) or b"").decode()
         facts = {"at": at, "manifest": manifest, **self._show_all(checkpoint)}
         published = replace(checkpoint, state="published", published=facts)
-        with suppress(OutputBroken):  # then it is known again by what stands there, and `clear` does without
+        try:
             self._put_checkpoint(published)
             with self._doing("sync the folder", self.folder):
                 self._sync_folder(self.folder)
             self._is_over = True
+        except OutputBroken:
+            # It is a success all the same: the run is known again by what stands there, and `clear` does
+            # without this checkpoint. But after a sync that failed there is no other one.
+            self._durable = False
         return published
 
     def clear(self) -> None:
