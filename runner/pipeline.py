@@ -330,12 +330,13 @@ def _begin(run: Run, source: Source, destination: Destination, publication: Publ
 
 
 def _nothing_to_resume(run: Run, source: Source, destination: Destination) -> Refused:
+    receipt = Receipt.read(destination.receipt)
     if not _is_resumable(run, source):
+        told = f" ({receipt.told()})" if receipt is not None else ""
         return Refused(
             "--resume needs an input that can be read again and an output file; save standard input to a "
-            "file first, and give the output a path"
+            f"file first, and give the output a path{told}"
         )
-    receipt = Receipt.read(destination.receipt)
     if receipt is None:
         return Refused(f"there is no unfinished run of {run.job.name} to resume; run it without --resume")
     return Refused(f"there is nothing to resume: {receipt.told()}; run it again without --resume")

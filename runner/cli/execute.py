@@ -181,13 +181,11 @@ def _tell_other_dates(order: Order, clock: Clock, loaded: LoadedJob, config: Con
 
 
 def _command(order: Order, *, date: date) -> str:
-    """Return the command line for the same job of another date."""
+    """Return the command line for the same job of another date; without --limit, which is for a look."""
     words = ["runner", "run", str(order.job), "--date", date.isoformat()]
     for flag, pairs in (("-p", order.params.items()), ("--set", order.overrides)):
         for name, value in pairs:
             words += [flag, f"{name}={value}"]
-    if order.limit is not None:
-        words += ["--limit", str(order.limit)]
     return shlex.join(words)
 
 

@@ -88,14 +88,22 @@ def seems_held(path: Path) -> bool:
     try:
         holder = json.loads(path.read_bytes())
         pid = int(holder["pid"])
-        if holder["host"] != socket.gethostname() or pid == os.getpid():
+        if holder["host"] != socket.gethostname() or pid == os.getpid() or _is_zombie(pid):
             return False
         os.kill(pid, 0)
     except PermissionError:
         return True
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return False
     return True
+
+
+def _is_zombie(pid: int) -> bool:
+    """Return whether the process has ended and nobody has asked how: as in a container that reaps none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[0] == "Z"
+    except (OSError, IndexError):  # none there, or no Linux
+        return False
 
 
 def _holder(fd: int) -> str:

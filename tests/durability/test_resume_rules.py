@@ -739,6 +739,9 @@ def test_resume_of_a_finished_job_says_when_it_finished_and_where_its_output_is(
     assert f"published {lab.output}, which was changed since" in lab.run("--resume").err
     lab.output.unlink()
     assert f"published {lab.output}, which is not there any more" in lab.run("--resume").err
+    lab.write("in.jsonl", ROWS)
+    lab.job(input={"type": "jsonl", "path": "-"})
+    assert f"give the output a path (run {report['run_id']} finished on" in lab.run("--resume").err
 
 
 def test_the_receipt_has_the_digests_of_what_was_published(lab: Lab) -> None:

@@ -5,19 +5,21 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from runner.errors import Locked, OutputBroken
-from runner.ledger.lock import Lock
+from runner.ledger.lock import Lock, seems_held
 
 HOLD = """
 import sys
 from pathlib import Path
-from runner.ledger.lock import Lock
+from runner.ledger.lock import Lock, seems_held
 Lock(Path(sys.argv[1])).acquire(run_id="theirs", target="out")
 print("held", flush=True)
 sys.stdin.read()
@@ -154,3 +156,23 @@ def test_a_folder_that_is_not_there_is_named(tmp_path):
     """The path and the reason of the system."""
     with pytest.raises(OutputBroken, match=r"absent/\.lock: No such file"):
         acquire(tmp_path / "absent" / ".lock")
+
+
+def test_a_hint_knows_living_holders_from_dead_ones(path):
+    """Nothing is locked for it: a process that is alive, a zombie, one that is gone, and what is no name."""
+    assert not seems_held(path)
+    process = subprocess.Popen(["sleep", "60"])
+    names = {"host": socket.gethostname(), "run_id": "x"}
+    path.write_text(json.dumps({"pid": process.pid, **names}))
+    assert seems_held(path)
+    process.kill()
+    deadline = time.monotonic() + 20
+    while seems_held(path):  # until it is a zombie, for nobody has asked for its end
+        assert time.monotonic() < deadline
+    process.wait()
+    assert not seems_held(path)
+    path.write_text(json.dumps({"pid": os.getppid(), **names, "host": "elsewhere"}))
+    assert not seems_held(path)
+    for text in ("", "[]", '{"pid": 99999999999999999999}', json.dumps({"pid": 10**20, **names})):
+        path.write_text(text)
+        assert not seems_held(path)
