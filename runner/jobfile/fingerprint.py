@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from runner.jobfile.model import Job
@@ -34,22 +35,38 @@ _FREE = {
 }
 _FREE_BLOCKS = {"pool"}
 _KEPT = {"pool.ordered"}
+_PLAIN = re.compile(r"[\w-]+")
 
 
 def fingerprint(job: Job, *, limit: int | None) -> dict[str, str]:
-    """Return a hash for each key that may not change between a run and its resumption.
+    """Return a hash for each key that may not change between a run and its resumption."""
+    decisive = {key: value for key, value in flatten(job).items() if decides(key)}
+    if limit is not None:
+        decisive["--limit"] = limit
+    return {key: digest(value) for key, value in sorted(decisive.items())}
 
-    Everything is compared but what DESIGN 5 lists as free: the size and windows of the pool, timeouts,
+
+def decides(key: str) -> bool:
+    """Return whether a key of `flatten` may not change between a run and its resumption.
+
+    Every key may not but those that DESIGN 5 lists as free: the size and windows of the pool, timeouts,
     retries, rate limits, the tolerance, descriptions, commit settings.
     """
-    values = job.model_dump(mode="json", by_alias=True)
-    flat = {"--limit": limit} if limit is not None else {}
-    for key, value in _flat(values, ""):
-        block = key.partition(".")[0]
-        is_free = key in _FREE or block in _FREE or any(key.startswith(f"{free}.") for free in _FREE)
-        if key in _KEPT or not (is_free or block in _FREE_BLOCKS):
-            flat[key] = value
-    return {key: digest(value) for key, value in sorted(flat.items())}
+    if key in _KEPT:
+        return True
+    block = key.partition(".")[0]
+    is_free = key in _FREE or block in _FREE or any(key.startswith(f"{free}.") for free in _FREE)
+    return not (is_free or block in _FREE_BLOCKS)
+
+
+def flatten(job: Job) -> dict[str, Any]:
+    """Return every value of a job, defaults included, by its dotted path.
+
+    A mapping is taken apart unless it is empty, a list is one value. A key that is no plain word is
+    quoted: `task.with."a.b"` is not `task.with.a.b`.
+    """
+    # Not as JSON: that would make NaN and infinity null.
+    return dict(_flat(job.model_dump(mode="python", by_alias=True), ""))
 
 
 def changes(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
@@ -58,14 +75,15 @@ def changes(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
 
 
 def digest(value: object) -> str:
-    """Return a short hash of a value that JSON can say."""
+    """Return a short hash of a value that JSON can say; 1, 1.0 and true are three values."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=True, default=repr)
     return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
 
 
-def _flat(value: Any, path: str) -> list[tuple[str, Any]]:
+def _flat(value: Any, path: str) -> Iterator[tuple[str, Any]]:
     if not isinstance(value, dict) or not value:
-        return [(path, value)]
-    return [
-        pair for key, inner in value.items() for pair in _flat(inner, f"{path}.{key}" if path else str(key))
-    ]
+        yield path, value
+        return
+    for key, inner in value.items():
+        name = key if _PLAIN.fullmatch(key) else json.dumps(key, ensure_ascii=False)
+        yield from _flat(inner, f"{path}.{name}" if path else name)
