@@ -15,6 +15,7 @@ from runner.config import Config
 from runner.errors import JobInvalid, OutputBroken, Refused
 from runner.files import Files, describe
 from runner.jobfile import Job, LoadedJob, Problem
+from runner.jobfile.model import dead_letter_beside
 from runner.ledger.checkpoint import Checkpoint
 from runner.ledger.lock import seems_held
 from runner.ledger.manifest import Manifest
@@ -78,7 +79,7 @@ def find_destination(loaded: LoadedJob, config: Config, *, limit: int | None) ->
     if job.failures.dead_letter is not None:
         dead = _resolve(loaded, "failures.dead_letter", job.failures.dead_letter)
     else:
-        dead = _beside(output) if output is not None else folder / f"{job.name}.failed.jsonl"
+        dead = Path(dead_letter_beside(output)) if output is not None else folder / f"{job.name}.failed.jsonl"
     if dead == output:
         raise _fault(loaded, "failures.dead_letter", "must not be the output")
     may_replace = isinstance(options, FileSinkOptions) and options.if_exists == "replace" and limit is None
@@ -161,12 +162,6 @@ def _receipt_name(path: Path, root: Path) -> str:
     """Return a name that says which output it is about, and is its own also where two have one name."""
     mark = blake2b(os.fsencode(shorten(path, root)), digest_size=5).hexdigest()
     return f"{path.name[:80]}.{mark}.json"
-
-
-def _beside(output: Path) -> Path:
-    """Return `out/hubs.failed.jsonl` for `out/hubs.csv` and `out/hubs.csv.gz`."""
-    name = output.name.removesuffix(".gz")
-    return output.with_name(f"{name.removesuffix(Path(name).suffix)}.failed.jsonl")
 
 
 def _resolve(loaded: LoadedJob, key: str, name: str) -> Path:

@@ -9,6 +9,10 @@ LEAST_WINDOW = 1024
 """Arbitrary, but measured: below about 256 threads meet too often, above 1024 nothing is gained."""
 
 
+LARGEST_DEFAULT = 32
+"""CPython's own: more threads than that meet in the interpreter more often than they wait."""
+
+
 def usable_cpus() -> int:
     """Return the CPUs this process may run on, at least 1."""
     if sys.version_info >= (3, 13):
@@ -20,7 +24,7 @@ def usable_cpus() -> int:
 
 def default_size() -> int:
     """Return min(32, usable CPUs + 4): the rule of CPython's own `ThreadPoolExecutor`."""
-    return min(32, usable_cpus() + 4)
+    return min(LARGEST_DEFAULT, usable_cpus() + 4)
 
 
 def default_window(size: int, chunksize: int) -> int:

@@ -24,7 +24,7 @@ def _note_writes(event: str, arguments: tuple[object, ...]) -> None:
     path, _, flags = arguments
     if not isinstance(flags, int) or not flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
         return
-    if isinstance(path, int) or "UPDATE_FAULTS" in os.environ:
+    if isinstance(path, int) or not {"UPDATE_FAULTS", "UPDATE_EDITS"}.isdisjoint(os.environ):
         return
     text = os.path.abspath(os.fsdecode(path))  # type: ignore[arg-type]  # str: this is hot
     if text.startswith(f"{REPOSITORY}/") and not any(f"/{cache}" in text for cache in _CACHES):

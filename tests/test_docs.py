@@ -29,7 +29,7 @@ DOCUMENTS = sorted([REPOSITORY / "README.md", *DOCS.rglob("*.md")])
 _BLOCK = re.compile(
     r"^(?:<!-- (?P<mark>[^\n]*) -->\n)?```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
 )
-_NO_EVENTS = {"run.date", "task.with"}  # texts of the code that look like one
+_NO_EVENTS = {"run.date", "task.call", "task.with"}  # texts of the code that look like one
 
 
 @dataclass(frozen=True)

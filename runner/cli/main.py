@@ -13,6 +13,7 @@ from typing import NoReturn
 
 import click
 
+from runner.cli.diff import diff
 from runner.cli.run import run
 from runner.cli.validate import validate
 
@@ -44,9 +45,11 @@ def commands() -> None:
     \b
       runner validate jobs/      look for faults in job files; runs nothing
       runner run jobs/hubs.yaml  run a job
+      runner diff jobs/hubs.yaml what its last edit changes
     """  # noqa: D301  # click wants the character, not the two of a raw text
 
 
+commands.add_command(diff)
 commands.add_command(run)
 commands.add_command(validate)
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import click
 
 
-def _split(
+def split_pairs(
     context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
 ) -> tuple[tuple[str, str], ...]:
+    """Return the pairs of options of the form `name=value`."""
     pairs = []
     for value in values:
         name, sign, text = value.partition("=")
@@ -22,13 +23,15 @@ def _split(
 
 @click.command()
 @click.argument("job", type=click.Path(path_type=Path), metavar="JOB")
-@click.option("-p", "params", multiple=True, metavar="NAME=VALUE", callback=_split, help="Set a parameter.")
+@click.option(
+    "-p", "params", multiple=True, metavar="NAME=VALUE", callback=split_pairs, help="Set a parameter."
+)
 @click.option(
     "--set",
     "overrides",
     multiple=True,
     metavar="KEY=VALUE",
-    callback=_split,
+    callback=split_pairs,
     help="Set a key of the job file.",
 )
 @click.option("-j", "size", type=click.IntRange(min=1), metavar="N", help="Short for --set pool.size=N.")

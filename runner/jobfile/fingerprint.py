@@ -11,9 +11,11 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import PurePath
 from typing import Any
 
-from runner.jobfile.model import Job
+from runner.jobfile.model import Job, dead_letter_beside
+from runner.jobfile.problem import KeyPath
 
 _FREE = {
     "description",
@@ -59,14 +61,33 @@ def decides(key: str) -> bool:
     return not (is_free or block in _FREE_BLOCKS)
 
 
-def flatten(job: Job) -> dict[str, Any]:
+def flatten(job: Job, holes: Mapping[KeyPath, str] | None = None) -> dict[str, Any]:
     """Return every value of a job, defaults included, by its dotted path.
 
     A mapping is taken apart unless it is empty, a list is one value. A key that is no plain word is
     quoted: `task.with."a.b"` is not `task.with.a.b`.
+
+    Args:
+        job: The job.
+        holes: By path, references that stand for themselves; see `runner.jobfile.stand_in`.
     """
     # Not as JSON: that would make NaN and infinity null.
-    return dict(_flat(job.model_dump(mode="python", by_alias=True), ""))
+    values = job.model_dump(mode="python", by_alias=True)
+    if _is_default_dead_letter(job):
+        values["failures"]["dead_letter"] = None
+    for path, text in (holes or {}).items():
+        _put(values, path, text)
+    return dict(_flat(values, ""))
+
+
+def dotted(path: KeyPath) -> str:
+    """Return a path as `flatten` spells it; what is below a list has that list's path."""
+    keys: list[str] = []
+    for part in path:
+        if isinstance(part, int):
+            break
+        keys.append(part if _PLAIN.fullmatch(part) else json.dumps(part, ensure_ascii=False))
+    return ".".join(keys)
 
 
 def changes(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
@@ -85,5 +106,23 @@ def _flat(value: Any, path: str) -> Iterator[tuple[str, Any]]:
         yield path, value
         return
     for key, inner in value.items():
-        name = key if _PLAIN.fullmatch(key) else json.dumps(key, ensure_ascii=False)
+        name = dotted((str(key),))
         yield from _flat(inner, f"{path}.{name}" if path else name)
+
+
+def _is_default_dead_letter(job: Job) -> bool:
+    """Return whether the dead letters are said to go where they go anyway."""
+    own, output = job.failures.dead_letter, getattr(job.output, "path", None)
+    if own is None or output is None or not PurePath(output).name:
+        return False
+    return PurePath(own) == dead_letter_beside(PurePath(output))
+
+
+def _put(values: Any, path: KeyPath, text: str) -> None:
+    for depth, part in enumerate(path, start=1):
+        if isinstance(values, list) and isinstance(part, str):
+            values = values[0]  # `retry: {...}` is short for a list of one
+        if depth == len(path):
+            values[part] = text
+        else:
+            values = values[part]

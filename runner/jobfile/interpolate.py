@@ -30,6 +30,10 @@ _TAKES_SECRETS: frozenset[KeyPath] = frozenset({("task", "with"), ("input", "wit
 """What code is called with. Everything else is shown somewhere, is a path, or becomes data."""
 
 
+STANDS = object()
+"""In the place of a value: the reference stands for itself, because only a run knows what it is."""
+
+
 class _Unresolved(Exception):
     """A reference that has no value; with what to report, or nothing if that was reported elsewhere."""
 
@@ -49,7 +53,8 @@ class Interpolation:
     Attributes:
         params: Values of the parameters; a name that has no known value is in `unknown_params`.
         unknown_params: Parameters whose value is not known; that has been reported.
-        environ: The environment.
+        environ: The environment; `None` where nobody runs the job: then references to the environment,
+            to the date and to parameters without a value stand for themselves (`places.holes`).
         today: What `${run.date}` stands for.
         strict_env: Whether an unset variable is an error or only a warning.
         places: Where values stand; learns what came from where.
@@ -59,7 +64,7 @@ class Interpolation:
 
     params: Mapping[str, Any] | None
     unknown_params: frozenset[str]
-    environ: Mapping[str, str]
+    environ: Mapping[str, str] | None
     today: datetime.date
     strict_env: bool
     places: Places
@@ -100,7 +105,7 @@ class Interpolation:
         parts: list[str] = []
         pieces: list[str] = []  # plain text and names of secrets in turn; `parts` become the next text
         failed: set[str] = set()
-        is_environment = has_reference = False
+        is_environment = has_reference = is_hole = False
         end = 0
         for match in _REFERENCE.finditer(text):
             parts.append(text[end : match.start()])
@@ -117,8 +122,10 @@ class Interpolation:
                     parts = []
                     continue
                 value = self._look_up(match[1])
+                is_hole = is_hole or value is STANDS
+                value = reference if value is STANDS else value
                 if reference == text:
-                    self._remember(path, text, value, is_environment=is_environment)
+                    self._remember(path, text, value, is_environment=is_environment, is_hole=is_hole)
                     return deepcopy(value)
                 parts.append(_as_text(value, reference))
             except _Unresolved as error:
@@ -133,12 +140,14 @@ class Interpolation:
         last = "".join([*parts, text[end:]])
         result = Sealed([*pieces, last]) if pieces else last
         if has_reference:
-            self._remember(path, text, result, is_environment=is_environment)
+            self._remember(path, text, result, is_environment=is_environment, is_hole=is_hole)
         return result
 
-    def _remember(self, path: KeyPath, text: str, value: Any, *, is_environment: bool) -> None:
+    def _remember(self, path: KeyPath, text: str, value: Any, *, is_environment: bool, is_hole: bool) -> None:
         self.places.references[path] = text
-        if is_environment:
+        if is_hole:
+            self.places.holes[path] = value
+        elif is_environment:
             self.places.environment[path] = value
 
     def _report(self, error: _Unresolved, path: KeyPath, reference: str) -> None:
@@ -162,7 +171,7 @@ class Interpolation:
         if namespace == "env" and dot:
             return self._look_up_env(name)
         if inner == "run.date":
-            return self.today.isoformat()
+            return STANDS if self.environ is None else self.today.isoformat()
         raise _unknown_reference(inner, namespace)
 
     def _name_secret(self, name: str, path: KeyPath) -> str:
@@ -184,6 +193,8 @@ class Interpolation:
         return name
 
     def _look_up_param(self, name: str) -> Any:
+        if self.environ is None and self.params is not None and self.params.get(name, "") is None:
+            return STANDS
         if self.params is None or name in self.unknown_params:
             raise _Unresolved(None, "")
         if name in self.params:
@@ -197,11 +208,13 @@ class Interpolation:
             )
         raise _Unresolved("unknown-param", f"this job has no parameter `{clip(name)}`", hint=hint)
 
-    def _look_up_env(self, expression: str) -> str:
+    def _look_up_env(self, expression: str) -> object:
         name, has_default, default = expression.partition(":-")
         if not _ENV_NAME.fullmatch(name):
             message = f"`{clip(name)}` cannot be the name of an environment variable"
             raise _Unresolved("bad-reference", message, hint="write `${env.NAME}` or `${env.NAME:-default}`")
+        if self.environ is None:
+            return STANDS
         value = self.environ.get(name)
         if value or (value is not None and not has_default):
             return value

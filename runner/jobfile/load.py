@@ -96,7 +96,7 @@ def load_job(
     Raises:
         UsageError: There is no such file, or it cannot be read.
     """
-    document = read_document(_read_file(path), str(path))
+    document = read_document(read_file(path), str(path))
     if date is None:
         data = document.data
         date = _date_in(data.get("timezone") if isinstance(data, dict) else None, now)
@@ -121,20 +121,24 @@ def read_job(
     *,
     params: Mapping[str, str],
     overrides: Sequence[tuple[str, str]],
-    environ: Mapping[str, str],
+    environ: Mapping[str, str] | None,
     today: datetime.date,
     strict_env: bool,
     reader: SecretReader | None = None,
+    places: Places | None = None,
 ) -> tuple[Job | None, tuple[Problem, ...]]:
     """Return the job of a document that was read, and all problems; see `load_job`.
 
-    `reader` is left with the values of the secrets.
+    Without an `environ`, what only a run knows stays a reference, or has a value that fits in its
+    place; see `Interpolation`; and no secret is looked up. `reader` is left with the values of the
+    secrets, `places` with where each value comes from.
     """
-    reader = reader or SecretReader(environ, Path(), strict_env)
+    if reader is None and environ is not None:
+        reader = SecretReader(environ, Path(), strict_env)
     problems = list(document.problems)
     if not document.is_readable:
         return None, _cut(problems)
-    places = Places(document)
+    places = places if places is not None else Places(document)
     data = deepcopy(document.data)
     if not isinstance(data, dict):
         if data is None and not problems:
@@ -152,7 +156,8 @@ def read_job(
     problems += interpolation.problems
     job, found = validate_job(data, kinds, places)
     problems += found
-    problems += reader.look_up(data, interpolation.secrets, places)
+    if reader is not None:
+        problems += reader.look_up(data, interpolation.secrets, places)
     if any(problem.severity == "error" for problem in problems):
         return None, _cut(problems)
     if job is not None:
@@ -232,7 +237,8 @@ def _cut(problems: Sequence[Problem]) -> tuple[Problem, ...]:
     return (*ordered[:MOST_SHOWN], last)
 
 
-def _read_file(path: Path) -> bytes:
+def read_file(path: Path) -> bytes:
+    """Return a job file, or more of it than a job file may have; raise UsageError where it cannot be read."""
     try:
         with path.open("rb") as file:
             return file.read(MAX_BYTES + 1)

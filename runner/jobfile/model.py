@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import keyword
 import re
+from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SerializeAsAny, WithJsonSchema, model_validator
@@ -251,6 +252,12 @@ class FailureOptions(Options):
     """How many may fail before the run does: a count, a percentage, both, or `all`."""
     dead_letter: str | None = None
     """Where failed items are written; by default beside the output."""
+
+
+def dead_letter_beside(output: PurePath) -> PurePath:
+    """Return `out/hubs.failed.jsonl` for `out/hubs.csv` and `out/hubs.csv.gz`: the default."""
+    name = output.name.removesuffix(".gz")
+    return output.with_name(f"{name.removesuffix(PurePath(name).suffix)}.failed.jsonl")
 
 
 class CommitOptions(Options):

@@ -17,6 +17,7 @@ class Places:
         flags: `--set` by the path it set.
         references: The text of the file by the path of a value that had references in it.
         environment: Resolved values that came from the environment, by path; never to be shown.
+        holes: By path, values with references in them that only a run can resolve; see `stand_in`.
         unknown: Paths whose value is not known: its text is at fault, or what it refers to is not set.
     """
 
@@ -24,6 +25,7 @@ class Places:
     flags: dict[KeyPath, str] = field(default_factory=dict)
     references: dict[KeyPath, str] = field(default_factory=dict)
     environment: dict[KeyPath, object] = field(default_factory=dict)
+    holes: dict[KeyPath, str] = field(default_factory=dict)
     unknown: set[KeyPath] = field(default_factory=set)
 
     def problem(

@@ -19,6 +19,7 @@ from runner.jobfile.model import Job
 from runner.jobfile.places import Places
 from runner.jobfile.problem import Problem, in_words, nearest
 from runner.jobfile.scalar import UnreadableValue, read_scalar, show_value
+from runner.jobfile.stand_in import StandIns
 from runner.options import Options
 
 _MOST_ERRORS = 1000  # arbitrary; a hundred are shown, and the rest need not be in the order of the file
@@ -41,6 +42,9 @@ def validate_job(data: dict[str, Any], kinds: Kinds, places: Places) -> tuple[Jo
                 chosen[block] = model
     job, faults = _validate(data, chosen)
     if _read_environment(data, faults, places):
+        job, faults = _validate(data, chosen)
+    stand_ins = StandIns(places.holes)
+    while stand_ins.fill(data, faults):
         job, faults = _validate(data, chosen)
     explainer = Explainer(data, kinds, blocks_of(chosen), places)
     problems += explainer.explain(fault for fault in faults if _is_news(fault, data))
