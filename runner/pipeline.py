@@ -135,6 +135,44 @@ def run_job(run: Run) -> None:
         _leave(run, destination, publication)
 
 
+@dataclass(frozen=True, slots=True)
+class Foresight:
+    """What a run would begin with.
+
+    Attributes:
+        source: The input, opened.
+        destination: Where it would publish.
+        unfinished: The unfinished run that it would go on with.
+        is_skipped: Whether it would be skipped for what stands there.
+        refusal: Why it would be refused.
+    """
+
+    source: Source
+    destination: Destination
+    unfinished: Unfinished | None = None
+    is_skipped: bool = False
+    refusal: Refused | None = None
+
+
+def foresee(run: Run) -> Foresight:
+    """Return what `run_job` would begin with now, by the same decisions; locks nothing, writes nothing.
+
+    What `run_job` would say about an unfinished run goes to `run.say`.
+
+    Raises:
+        JobInvalid: As `run_job`.
+        Broken: As `run_job`.
+    """
+    source, destination = _open_source(run), find_destination(run.loaded, run.config, limit=run.limit)
+    publication = destination.publication(run.files)
+    try:
+        if not publication.is_publishing() and is_to_skip(run.job, destination, limit=run.limit):
+            return Foresight(source, destination, is_skipped=True)
+        return Foresight(source, destination, _find_unfinished(run, source, destination, publication))
+    except Refused as refusal:
+        return Foresight(source, destination, refusal=refusal)
+
+
 def _deliver(
     run: Run, source: Source, publication: Publication, delivery: Delivery, checkpoint: Checkpoint
 ) -> bool:
@@ -318,15 +356,29 @@ def _begin(run: Run, source: Source, destination: Destination, publication: Publ
     """Go on with the unfinished run that stands here, or begin a new one; return where to start.
 
     Raises:
+        Refused: See `_find_unfinished`.
+    """
+    unfinished = _find_unfinished(run, source, destination, publication)
+    if unfinished is not None:
+        return _resume(run, publication, unfinished)
+    publication.begin(_manifest(run, source))
+    return Checkpoint()
+
+
+def _find_unfinished(
+    run: Run, source: Source, destination: Destination, publication: Publication
+) -> Unfinished | None:
+    """Return the unfinished run to go on with; `None` where a new one begins. Writes nothing.
+
+    Raises:
         Refused: One stands here that cannot be gone on with, or `--resume` finds none.
     """
     unfinished = None if run.must_restart else publication.find()
     if unfinished is not None and _is_to_be_resumed(run, unfinished, source):
-        return _resume(run, publication, unfinished)
+        return unfinished
     if run.must_resume:
         raise _nothing_to_resume(run, source, destination)
-    publication.begin(_manifest(run, source))
-    return Checkpoint()
+    return None
 
 
 def _nothing_to_resume(run: Run, source: Source, destination: Destination) -> Refused:

@@ -75,9 +75,9 @@ def execute(order: Order) -> ExitCode:
     secrets = NO_SECRETS
     start = clock.monotonic()
     try:
-        loaded, config = _read(order, clock, summary)
+        loaded, config = read_order(order, clock, summary)
         secrets = loaded.secrets
-        task, retry, factory = _import(order, loaded, config)
+        task, retry, factory = import_order(order, loaded, config)
         path = order.log_file or config.state / "runs" / summary.run_id / "log.jsonl"
         log = RunLog(path, run_id=summary.run_id, job=summary.job, level=config.log_level, secrets=secrets)
         # Rows on the same terminal would stand in the live line, and it would erase them.
@@ -107,14 +107,15 @@ def execute(order: Order) -> ExitCode:
         _supervise(run)
         forget_old_runs(config.state / "runs")
     except BaseException as error:
-        _explain(error, summary, order)
+        explain(error, summary)
     summary.message = secrets.mask(summary.message)
     summary.duration_seconds = clock.monotonic() - start
     _report(order, summary, log)
     return summary.exit_code
 
 
-def _read(order: Order, clock: Clock, summary: RunSummary) -> tuple[LoadedJob, Config]:
+def read_order(order: Order, clock: Clock, summary: RunSummary) -> tuple[LoadedJob, Config]:
+    """Return the job and the settings in force; `explain` says what any exception means."""
     if order.as_json and ("output.path", "-") in order.overrides:
         raise UsageError("--json and an output on standard output exclude each other")
     loaded = _load(order, clock, order.date)
@@ -131,9 +132,10 @@ def _read(order: Order, clock: Clock, summary: RunSummary) -> tuple[LoadedJob, C
     return loaded, config
 
 
-def _import(
+def import_order(
     order: Order, loaded: LoadedJob, config: Config
 ) -> tuple[Task, RetryPolicy | None, Callable[..., Iterable[object]] | None]:
+    """Return the user's code that the job names, imported and checked, and show warnings."""
     task, problems = import_task(loaded, config)
     retry, more = find_rules(loaded, config)
     problems += more
@@ -303,7 +305,7 @@ def _collect_seldom() -> None:
     gc.set_threshold(20_000, 10, 10)
 
 
-def _explain(error: BaseException, summary: RunSummary, order: Order) -> None:
+def explain(error: BaseException, summary: RunSummary) -> None:
     """Say what went wrong, and put status, exit code and message into the summary."""
     invalid = error.invalid if isinstance(error, _Shown) else error
     if isinstance(invalid, JobInvalid):

@@ -69,25 +69,26 @@ def flatten(job: Job, holes: Mapping[KeyPath, str] | None = None) -> dict[str, A
 
     Args:
         job: The job.
-        holes: By path, references that stand for themselves; see `runner.jobfile.stand_in`.
+        holes: By path, texts to put in the place of values.
     """
+    return {dotted(path): value for path, value in walk(job, holes)}
+
+
+def walk(job: Job, holes: Mapping[KeyPath, str] | None = None) -> Iterator[tuple[KeyPath, Any]]:
+    """Yield what `flatten` returns, each value with the path of its keys."""
     # Not as JSON: that would make NaN and infinity null.
     values = job.model_dump(mode="python", by_alias=True)
     if _is_default_dead_letter(job):
         values["failures"]["dead_letter"] = None
     for path, text in (holes or {}).items():
         _put(values, path, text)
-    return dict(_flat(values, ""))
+    yield from _leaves(values, ())
 
 
 def dotted(path: KeyPath) -> str:
-    """Return a path as `flatten` spells it; what is below a list has that list's path."""
-    keys: list[str] = []
-    for part in path:
-        if isinstance(part, int):
-            break
-        keys.append(part if _PLAIN.fullmatch(part) else json.dumps(part, ensure_ascii=False))
-    return ".".join(keys)
+    """Return a path as `flatten` spells it."""
+    keys = (str(part) for part in path)
+    return ".".join(key if _PLAIN.fullmatch(key) else json.dumps(key, ensure_ascii=False) for key in keys)
 
 
 def changes(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
@@ -101,13 +102,12 @@ def digest(value: object) -> str:
     return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
 
 
-def _flat(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+def _leaves(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
     if not isinstance(value, dict) or not value:
         yield path, value
         return
     for key, inner in value.items():
-        name = dotted((str(key),))
-        yield from _flat(inner, f"{path}.{name}" if path else name)
+        yield from _leaves(inner, (*path, str(key)))
 
 
 def _is_default_dead_letter(job: Job) -> bool:

@@ -39,6 +39,7 @@ class LoadedJob:
         path: The file as the user named it.
         root: Folder from which the job's paths and imports start.
         date: What `${run.date}` stands for.
+        places: Where each value comes from.
         secrets: The values of the secrets that the job names; none where `validate` only looks.
     """
 
@@ -48,6 +49,7 @@ class LoadedJob:
     path: Path
     root: Path
     date: datetime.date
+    places: Places
     secrets: Secrets = NO_SECRETS
 
     @property
@@ -97,6 +99,7 @@ def load_job(
         UsageError: There is no such file, or it cannot be read.
     """
     document = read_document(read_file(path), str(path))
+    places = Places(document)
     if date is None:
         data = document.data
         date = _date_in(data.get("timezone") if isinstance(data, dict) else None, now)
@@ -111,8 +114,9 @@ def load_job(
         today=date,
         strict_env=strict_env,
         reader=reader,
+        places=places,
     )
-    return LoadedJob(job, problems, document, path, root, date, reader.secrets)
+    return LoadedJob(job, problems, document, path, root, date, places, reader.secrets)
 
 
 def read_job(
