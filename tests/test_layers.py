@@ -32,8 +32,9 @@ ALLOWED = {
     "delivery": INSIDE | {"pipeline"},
     "testing": INSIDE,
     "pipeline": INSIDE | {"delivery"},
+    "plan": INSIDE | {"pipeline"},
     "__init__": INSIDE | {"pipeline"},
-    "cli": INSIDE | {"pipeline", "delivery", "cli", "__init__"},
+    "cli": INSIDE | {"pipeline", "plan", "delivery", "cli", "__init__"},
     "__main__": {"pipeline", "cli", "__init__"},
 }
 """For each room, the rooms that it may import from."""

@@ -88,12 +88,13 @@ def diff(
 def _read_sides(
     files: Sequence[str], params: Mapping[str, str], overrides: Sequence[tuple[str, str]]
 ) -> tuple[Side, Side]:
-    from runner.cli.revision import read_head
     from runner.jobfile import read_document
     from runner.jobfile.behaviour import declared_params, read_behaviour
     from runner.jobfile.render_diff import Side
 
     if len(files) == 1:
+        from runner.cli.revision import read_head
+
         sources = [(f"HEAD:{files[0]}", read_head(Path(files[0]))), (files[0], _read(files[0]))]
     else:
         sources = [(name, _read(name)) for name in files]
@@ -110,11 +111,14 @@ def _read_sides(
 
 
 def _read(name: str) -> bytes:
-    from runner.cli.revision import read_revision
     from runner.jobfile.load import read_file
 
     path = Path(name)
-    return read_revision(name) if ":" in name and not path.exists() else read_file(path)
+    if ":" not in name or path.exists():
+        return read_file(path)
+    from runner.cli.revision import read_revision
+
+    return read_revision(name)
 
 
 def _kinds() -> Kinds:
@@ -125,15 +129,12 @@ def _kinds() -> Kinds:
 
 
 def _print(old: Side, new: Side, comparison: Comparison | None, form: str) -> None:
-    from runner.cli.words import show_problems
+    from runner.cli.words import print_json, show_problems
     from runner.jobfile import render_diff
 
     sides = [old, new]
     if form == "json":
-        import orjson
-
-        report = render_diff.diff_json(old, new, comparison)
-        click.echo(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode())
+        print_json(render_diff.diff_json(old, new, comparison))
     elif comparison is None and form == "markdown":
         click.echo(render_diff.faults_markdown(sides), nl=False)
     elif comparison is None:

@@ -14,6 +14,7 @@ from typing import NoReturn
 import click
 
 from runner.cli.diff import diff
+from runner.cli.plan import plan
 from runner.cli.run import run
 from runner.cli.validate import validate
 
@@ -45,11 +46,13 @@ def commands() -> None:
     \b
       runner validate jobs/      look for faults in job files; runs nothing
       runner run jobs/hubs.yaml  run a job
-      runner diff jobs/hubs.yaml what its last edit changes
+      runner plan jobs/hubs.yaml say what a run would do now
+      runner diff jobs/hubs.yaml say what an edit of it changes
     """  # noqa: D301  # click wants the character, not the two of a raw text
 
 
 commands.add_command(diff)
+commands.add_command(plan)
 commands.add_command(run)
 commands.add_command(validate)
 

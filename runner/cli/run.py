@@ -76,8 +76,8 @@ def run(
     """
     if dry_run:
         raise click.UsageError(
-            "there is no --dry-run: `runner validate` looks for faults without running anything, "
-            "and `runner run --limit 5 --set output.path=...` runs the first five items"
+            "there is no --dry-run: `runner plan` says what a run would do, without calling the task or "
+            "writing anything; `runner run --limit 5 --set output.path=...` runs the first five items"
         )
     if resume and restart:
         raise click.UsageError("--resume and --restart exclude each other")

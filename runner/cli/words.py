@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
+
+import click
 
 if TYPE_CHECKING:
     from runner.jobfile import Problem
@@ -24,3 +27,22 @@ def show_problems(problems: Sequence[Problem], sources: Mapping[str, str]) -> No
     from runner.jobfile.render import render_text
 
     say(render_text(problems, sources))
+
+
+def print_json(report: object) -> None:
+    """Print one JSON document on standard output: integers of any size, ASCII only, no NaN.
+
+    What comes from a job file or an item may be anything that orjson refuses.
+    """
+    import json
+
+    click.echo(json.dumps(_finite(report), indent=2, default=repr))
+
+
+def _finite(value: object) -> object:
+    """Return a value in which NaN and infinities are texts, for JSON has none."""
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return repr(value) if isinstance(value, float) and not math.isfinite(value) else value

@@ -8,12 +8,22 @@ from runner.jobfile.scalar import clip
 from runner.units import format_duration
 
 _LONGEST = 120  # arbitrary; a line of a review, and most paths
+_SECONDS = {"timeout", "deadline", "commit.every"}
 _MOST_ENTRIES = 5  # arbitrary; of a list that changed
 
 
 def spell(value: object) -> str:
     """Return a value on one line, as JSON."""
     return json.dumps(value, ensure_ascii=False, sort_keys=True, default=repr)
+
+
+def spell_at(path: str, value: object) -> str:
+    """Return the value of a key on one line: durations and rates as a job file has them, all else as JSON."""
+    if path in _SECONDS and isinstance(value, int | float):
+        return f"{spell(value).removesuffix('.0')}s"
+    if path == "rate_limit.rate" and isinstance(value, float):
+        return in_rate(value)
+    return spell(value)
 
 
 def show(value: object) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from runner.jobfile.behaviour import Behaviour
 from runner.jobfile.diff import Comparison
-from runner.jobfile.phrases import in_rate, quotable, spell
+from runner.jobfile.phrases import quotable, spell, spell_at
 from runner.jobfile.problem import Problem, in_words
 from runner.jobfile.render import escape, to_json
 from runner.jobfile.secret import blank_values
@@ -21,9 +21,6 @@ from runner.jobfile.weight import Weight
 
 _CODE = re.compile(r"`([^`]*)`")
 _SPECIAL = re.compile(r"([\\`*_\[\]<|~@&]|:(?=/)|(?<=www)\.)")
-
-
-_SECONDS = {"timeout", "deadline", "commit.every"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,12 +134,8 @@ def value_lines(behaviour: Behaviour) -> Iterator[str]:
     for path, value in sorted(behaviour.values.items()):
         if isinstance(value, list) and value:
             yield from (f"{path}[] = {spell(entry)}" for entry in value)
-        elif path in _SECONDS and isinstance(value, int | float):
-            yield f"{path} = {spell(value).removesuffix('.0')}s"
-        elif path == "rate_limit.rate" and isinstance(value, float):
-            yield f"{path} = {in_rate(value)}"
         else:
-            yield f"{path} = {spell(value)}"
+            yield f"{path} = {spell_at(path, value)}"
 
 
 def _prose(text: str) -> str:

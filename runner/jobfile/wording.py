@@ -88,6 +88,20 @@ def dead_letter_of(values: Values) -> str:
     return str(dead_letter_beside(PurePath(output)))
 
 
+def tolerated(values: Values) -> str:
+    """Return how many items may fail."""
+    if "failures.tolerate" in values:
+        return f"{show(values['failures.tolerate'])} of items"
+    count, percent = (values[f"failures.tolerate.{key}"] for key in ("count", "percent"))
+    if count == 0:
+        return _NONE  # whatever the percentage: what is passed first ends the run
+    items = f"{in_digits(count)} item{'' if count == 1 else 's'}"
+    share = f"{in_digits(percent)} % of items"
+    if percent is None:
+        return "any number of items" if count is None else f"up to {items}"
+    return f"up to {share}" if count is None else f"up to {items}, and up to {share},"
+
+
 def _words(key: str, texts: Mapping[object, tuple[str, str]]) -> Rule:
     """Return a rule for a key with few values: for each, how it is said of now and how of before."""
 
@@ -157,25 +171,12 @@ def _dead_letters(before: Values, now: Values) -> str:
 
 
 def _tolerance(before: Values, now: Values) -> str | None:
-    was, is_now = _tolerated(before), _tolerated(now)
+    was, is_now = tolerated(before), tolerated(now)
     if was == is_now:
         return None
     if is_now == _NONE:
         return f"no item may fail any more: was {was}"
     return f"{is_now} may now fail: was {was}"
-
-
-def _tolerated(values: Values) -> str:
-    if "failures.tolerate" in values:
-        return f"{show(values['failures.tolerate'])} of items"
-    count, percent = (values[f"failures.tolerate.{key}"] for key in ("count", "percent"))
-    if count == 0:
-        return _NONE  # whatever the percentage: what is passed first ends the run
-    items = f"{in_digits(count)} item{'' if count == 1 else 's'}"
-    share = f"{in_digits(percent)} % of items"
-    if percent is None:
-        return "any number of items" if count is None else f"up to {items}"
-    return f"up to {share}" if count is None else f"up to {items}, and up to {share},"
 
 
 def _rate(before: Values, now: Values) -> str:

@@ -71,6 +71,23 @@ class Lock:
         with suppress(OSError):
             os.close(fd)
 
+    def peek(self) -> str | None:
+        """Return who seems to hold the lock, without trying to take it, which could turn a run away.
+
+        A guess: from what the holder has written, where that process of this machine is alive.
+        """
+        try:
+            with self.path.open("rb") as file:
+                holder = json.loads(file.read(4096))
+            if holder["host"] != socket.gethostname():
+                return None
+            os.kill(int(holder["pid"]), 0)
+            return f"process {int(holder['pid'])}, run {holder['run_id']}"
+        except PermissionError:  # alive, and another user's
+            return f"process {int(holder['pid'])}, run {holder['run_id']}"
+        except (OSError, ValueError, KeyError, TypeError, OverflowError):
+            return None
+
     def _is_current(self, fd: int) -> bool:
         try:
             there = self.path.stat(follow_symlinks=False)

@@ -156,6 +156,10 @@ class Publication:
             self.release()
             raise
 
+    def holder(self) -> str | None:
+        """Return who seems to work here now; a guess that disturbs nobody."""
+        return next((told for lock in self._locks if (told := lock.peek()) is not None), None)
+
     def is_publishing(self) -> bool:
         """Return whether a run stands here that has done all its items and died before its end."""
         try:

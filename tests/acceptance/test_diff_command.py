@@ -215,6 +215,24 @@ def test_the_environment_is_never_shown(project):
         assert "hunter" not in done.out + done.err
 
 
+def test_secrets_are_compared_by_name(project):
+    """They need not be there, and what stands behind a name does not matter to an unfinished run."""
+    job = JOB.replace("task: tasks.same", 'task: {call: tasks.same, with: {t: "Bearer ${secret.TOKEN}"}}')
+    project.write("a.yaml", job)
+    project.write("b.yaml", f"{job}secrets: {{TOKEN: {{file: /run/token}}}}\n")
+    project.write("c.yaml", job.replace("TOKEN", "KEY"))
+    done = project.runner("diff", "a.yaml", "b.yaml")
+    assert "`secrets.TOKEN.file` is `/run/token`: was not set" in done.out
+    assert "can still be resumed" in done.out
+    done = project.runner("diff", "a.yaml", "c.yaml", environ={"TOKEN": "hunter2-hunter2"})
+    assert "`task.with.t` is `Bearer ${secret.KEY}`: was `Bearer ${secret.TOKEN}`" in done.out
+    project.write("d.yaml", f"{job}secrets: {{TOKEN: hunter2-hunter2}}\n")
+    for form in ("text", "json", "markdown"):
+        done = project.runner("diff", "a.yaml", "d.yaml", "--format", form)
+        assert done.code == 78
+        assert "hunter2" not in done.out + done.err
+
+
 def test_nothing_of_the_user_is_imported_and_nothing_written(project):
     """It is safe on a stranger's pull request."""
     project.write("evil.py", "open('was-imported', 'w')")

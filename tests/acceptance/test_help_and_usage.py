@@ -39,7 +39,7 @@ def test_the_version_is_told(project):
         (["run", "--limit", "many", "job.yaml"], "many"),
         (["run", "-j", "0", "job.yaml"], "0"),
         (["run", "-p", "radius", "job.yaml"], "name=value"),
-        (["run", "--dry-run", "job.yaml"], "validate"),
+        (["run", "--dry-run", "job.yaml"], "plan"),
         (["run"], "JOB"),
         (["run", "absent.yaml"], "absent.yaml"),
         (["run", "."], "."),

@@ -38,7 +38,11 @@ def modules_of(project):
     return modules_of
 
 
-@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["validate", "--help"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "words",
+    [["--help"], *([command, "--help"] for command in ("run", "validate", "diff", "plan"))],
+    ids=" ".join,
+)
 def test_help_imports_nothing_heavy(modules_of, words):
     """Neither the validation nor the engine nor a serializer is needed to say what there is."""
     assert modules_of(*words).isdisjoint({*HEAVY, "runner.pipeline", "runner.jobfile", "concurrent.futures"})
@@ -56,6 +60,18 @@ def test_validate_as_json_imports_the_encoder_and_no_more(project, modules_of):
     project.job()
     found = modules_of("validate", "job.yaml", "--format", "json")
     assert found.isdisjoint({"structlog", "msgspec", "rich", "asyncio", "runner.pipeline", "tasks"})
+
+
+@pytest.mark.parametrize(
+    "flags", [[], ["--format", "json"], ["--format", "markdown"], ["--textconv"]], ids=" ".join
+)
+def test_diff_imports_nothing_that_runs(project, modules_of, flags):
+    """It reads two files: `git diff` calls it once for each side of each file."""
+    project.job()
+    found = modules_of("diff", "job.yaml", *(["job.yaml"] if flags != ["--textconv"] else []), *flags)
+    assert found.isdisjoint(
+        {"structlog", "orjson", "msgspec", "rich", "asyncio", "runner.pipeline", "subprocess", "tasks"}
+    )
 
 
 def test_run_imports_no_event_loop_and_no_terminal_library_of_its_own(project, modules_of):

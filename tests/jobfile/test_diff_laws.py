@@ -86,6 +86,7 @@ CANDIDATES: list[Any] = [
     [{"attempts": 7}],
     {"x": 7},
     {"names": ["x7"]},
+    {"TOKEN": {"file": "x7"}},
     {"rate": "7/s"},
 ]
 """Of these, one at least is a value for each key of ours; those of a Literal are added."""
@@ -322,7 +323,7 @@ def test_whether_a_run_can_be_resumed_is_what_the_ledger_says(chance, source):
     edited = data
     for _ in range(chance.randint(1, 4)):
         path, _ = chance.choice(paths_of(Job, data))
-        edited = with_value(edited, path, chance.choice(CANDIDATES[:-7]))
+        edited = with_value(edited, path, chance.choice(CANDIDATES[:-8]))
     before, now = read(json.dumps(data)), read(json.dumps(edited))
     assert before.job is not None, before.problems
     if now.job is None or "$" in json.dumps(edited["pool"]) or "${env" in json.dumps(edited):

@@ -1,0 +1,167 @@
+"""`runner plan`: what a run would do now, without calling the task or writing anything."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from runner.cli.run import split_pairs
+
+if TYPE_CHECKING:
+    from runner.cli.execute import Order
+    from runner.outcome import RunSummary
+    from runner.plan import Plan
+
+
+@click.command()
+@click.argument("job", type=click.Path(path_type=Path), metavar="JOB")
+@click.option(
+    "-p", "params", multiple=True, metavar="NAME=VALUE", callback=split_pairs, help="Set a parameter."
+)
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    callback=split_pairs,
+    help="Set a key of the job file.",
+)
+@click.option("-j", "size", type=click.IntRange(min=1), metavar="N", help="Short for --set pool.size=N.")
+@click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Take only the first N items.")
+@click.option("--resume", is_flag=True, help="As for a run that must go on with an unfinished one.")
+@click.option("--restart", is_flag=True, help="As for a run that starts over.")
+@click.option(
+    "--accept",
+    multiple=True,
+    type=click.Choice(["code", "input"]),
+    help="As for a run that accepts this change.",
+)
+@click.option(
+    "--date", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE", help="What ${run.date} is; default: today."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--config", type=click.Path(path_type=Path), help="The operator's settings (config.yaml).")
+def plan(
+    job: Path,
+    params: tuple[tuple[str, str], ...],
+    overrides: tuple[tuple[str, str], ...],
+    size: int | None,
+    limit: int | None,
+    resume: bool,
+    restart: bool,
+    accept: tuple[str, ...],
+    date: datetime | None,
+    as_json: bool,
+    config: Path | None,
+) -> int:
+    """Say what a run of JOB would do now. Imports the task and never calls it; writes nothing.
+
+    Takes the flags of `runner run`, and ends with the exit code with which such a run would end before
+    its first item. 0: it would begin, or be skipped. 2: wrong usage. 3: it would be refused. 4: the input
+    is missing or cannot be read. 78: the job file or the task is wrong.
+    """
+    if resume and restart:
+        raise click.UsageError("--resume and --restart exclude each other")
+    from runner.cli.execute import Order
+
+    if size is not None:
+        overrides = (*overrides, ("pool.size", str(size)))
+    order = Order(
+        job=job,
+        params=dict(params),
+        overrides=overrides,
+        limit=limit,
+        must_resume=resume,
+        must_restart=restart,
+        accept=frozenset(accept),
+        date=date.date() if date is not None else None,
+        as_json=False,
+        is_quiet=False,
+        log_file=None,
+        config=config,
+    )
+    return _plan(order, as_json=as_json)
+
+
+def _plan(order: Order, *, as_json: bool) -> int:
+    import sys
+
+    from runner.cli.execute import explain
+    from runner.cli.render_plan import failure_json, plan_json, plan_lines
+    from runner.cli.words import print_json, say
+    from runner.observers.summary import escape
+    from runner.outcome import ExitCode, RunSummary
+
+    sys.dont_write_bytecode = True  # importing the task would leave a __pycache__
+    summary = RunSummary(run_id="", job=order.job.stem)
+    found, mask = None, _Mask()
+    try:
+        found = _look_ahead(order, summary, mask)
+    except BaseException as error:
+        explain(error, summary)
+    code = int(found.exit_code if found is not None else summary.exit_code)
+    if as_json:
+        report = plan_json(found) if found is not None else failure_json(summary)
+        print_json(mask.secrets.mask_all(report, numbers=True))
+    elif found is not None:
+        text = "".join(f"{escape(line)}\n" for line in plan_lines(found))
+        click.echo(mask.secrets.mask(text), nl=False)
+    elif summary.exit_code is not ExitCode.INVALID:  # whose faults have been shown
+        say(f"error: {escape(mask.secrets.mask(summary.message))}")
+    return code
+
+
+class _Mask:
+    """The secrets of the job, from when they are known: what goes wrong after that is told without them."""
+
+    def __init__(self) -> None:
+        from runner.masking import NO_SECRETS
+
+        self.secrets = NO_SECRETS
+
+
+def _look_ahead(order: Order, summary: RunSummary, mask: _Mask) -> Plan:
+    import contextlib
+    import os
+    import sys
+
+    from runner.cli.execute import import_order, read_order
+    from runner.clock import SystemClock
+    from runner.engine.stop import Stop
+    from runner.files import Files
+    from runner.item import Current
+    from runner.observers.log import RunLog
+    from runner.observers.progress import Progress
+    from runner.pipeline import Run
+    from runner.plan import make_plan
+
+    clock = SystemClock()
+    loaded, config = read_order(order, clock, summary)
+    mask.secrets = loaded.secrets
+    said: list[str] = []
+    with contextlib.redirect_stdout(sys.stderr):  # a module may print while it is imported
+        task, retry, factory = import_order(order, loaded, config)
+        run = Run(
+            loaded=loaded,
+            task=task,
+            retry=retry,
+            factory=factory,
+            config=config,
+            summary=summary,
+            stop=Stop(),
+            log=RunLog(Path(os.devnull), run_id="", job=summary.job),
+            current=Current(),
+            progress=Progress(summary, write=said.append, start=clock.monotonic()),
+            clock=clock,
+            files=Files(),
+            date=loaded.date.isoformat(),
+            limit=order.limit,
+            must_resume=order.must_resume,
+            must_restart=order.must_restart,
+            accept=order.accept,
+            say=said.append,
+        )
+        return make_plan(run, said=said)
