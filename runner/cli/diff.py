@@ -157,6 +157,7 @@ def _print_lines(name: str, params: Mapping[str, str], overrides: Sequence[tuple
     git takes any other end than success for a reason to show no difference at all.
     """
     from runner.jobfile.behaviour import read_behaviour
+    from runner.jobfile.render import escape
     from runner.jobfile.render_diff import value_lines
 
     source = _read(name)
@@ -164,4 +165,4 @@ def _print_lines(name: str, params: Mapping[str, str], overrides: Sequence[tuple
     if behaviour.job is None:
         sys.stdout.buffer.write(source)
         return
-    click.echo("".join(f"{line}\n" for line in value_lines(behaviour)), nl=False)
+    click.echo("".join(f"{escape(line)}\n" for line in value_lines(behaviour)), nl=False)

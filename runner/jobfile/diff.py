@@ -50,8 +50,9 @@ class Comparison:
     @property
     def culprits(self) -> tuple[str, ...]:
         """Return one key of `decisive` for each change that has any, and those that are in no change."""
-        told = [[key for key in change.keys if key in self.decisive] for change in self.changes]
-        untold = set(self.decisive).difference(*told)
+        decisive = set(self.decisive)
+        told = [[key for key in change.keys if key in decisive] for change in self.changes]
+        untold = decisive.difference(*told)
         return (*(keys[0] for keys in told if keys), *sorted(untold))
 
 

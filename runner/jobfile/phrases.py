@@ -75,12 +75,26 @@ def _cut(text: str) -> str:
 def in_change(before: object, now: object) -> str:
     """Return `NOW: was BEFORE`; of long lists only what came and went."""
     if not (isinstance(before, list) and isinstance(now, list)) or len(spell([before, now])) <= _LONGEST:
-        return f"{show(now)}: was {show(before)}"
+        was, is_now = show_apart(before, now)
+        return f"{is_now}: was {was}"
     old, new = [spell(entry) for entry in before], [spell(entry) for entry in now]
-    added, gone = [e for e in new if e not in set(old)], [e for e in old if e not in set(new)]
+    before_all, now_all = set(old), set(new)
+    added, gone = [e for e in new if e not in before_all], [e for e in old if e not in now_all]
     parts = [f"new: {_some(added)}"] * bool(added) + [f"gone: {_some(gone)}"] * bool(gone)
     told = "; ".join(parts) or "the same ones in another order or number"
     return f"a list of {len(new):,}: was a list of {len(old):,} ({told})"
+
+
+def show_apart(before: object, now: object) -> tuple[str, str]:
+    """Return two values that differ as sentences name them; long ones from shortly before they differ."""
+    was, is_now = show(before), show(now)
+    if was != is_now:
+        return was, is_now
+    texts = [value if isinstance(value, str) else spell(value) for value in (before, now)]
+    same = next((at for at, (one, other) in enumerate(zip(*texts, strict=False)) if one != other), 0)
+    start = max(0, same - _LONGEST // 4)
+    first, second = (show(f"…{text[start:]}") for text in texts)
+    return first, second
 
 
 def _some(entries: list[str]) -> str:

@@ -23,6 +23,9 @@ _CODE = re.compile(r"`([^`]*)`")
 _SPECIAL = re.compile(r"([\\`*_\[\]<|~@&]|:(?=/)|(?<=www)\.)")
 
 
+_MOST_KEYS = 20  # arbitrary; that keep a run from being resumed, and are named
+
+
 @dataclass(frozen=True, slots=True)
 class Side:
     """One file of a comparison, under the name that the user gave it."""
@@ -50,7 +53,9 @@ def verdict(comparison: Comparison) -> str:
 def resumption(comparison: Comparison) -> str:
     """Return whether an unfinished run of the old file can be gone on with by the new one."""
     if comparison.decisive:
-        keys = in_words([f"`{quotable(key)}`" for key in comparison.culprits], last="and")
+        named = [f"`{quotable(key)}`" for key in comparison.culprits]
+        rest = len(named) - _MOST_KEYS
+        keys = in_words(named[:_MOST_KEYS] + [f"{rest:,} more"] * (rest > 0), last="and")
         return f"an unfinished run can no longer be resumed: {keys} changed"
     return "an unfinished run can still be resumed"
 

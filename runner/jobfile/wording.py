@@ -12,7 +12,16 @@ from typing import Any
 
 from runner.jobfile.behaviour import DEFAULT
 from runner.jobfile.model import dead_letter_beside
-from runner.jobfile.phrases import in_change, in_digits, in_rate, in_seconds, quotable, show, spell
+from runner.jobfile.phrases import (
+    in_change,
+    in_digits,
+    in_rate,
+    in_seconds,
+    quotable,
+    show,
+    show_apart,
+    spell,
+)
 from runner.jobfile.worst_case import worst_case
 from runner.policies.backoff import Backoff
 from runner.policies.retry import RetryOptions
@@ -140,18 +149,12 @@ def _kind(block: str, does: str) -> KindRule:
 
 
 def _output_path(before: Values, now: Values) -> str:
+    paths = before["output.path"], now["output.path"]
     is_beside = before["failures.dead_letter"] is None and now["failures.dead_letter"] is None
-    too = (
-        ", dead letters beside it"
-        if is_beside and "-" not in (before["output.path"], now["output.path"])
-        else ""
-    )
-    return f"rows go to {_rows_at(now)}{too}: was {_rows_at(before)}"
-
-
-def _rows_at(values: Values) -> str:
-    path = values["output.path"]
-    return "standard output" if path == "-" else show(path)
+    too = ", dead letters beside it" if is_beside and "-" not in paths else ""
+    shown = zip(paths, show_apart(*paths), strict=True)
+    was, is_now = ("standard output" if path == "-" else text for path, text in shown)
+    return f"rows go to {is_now}{too}: was {was}"
 
 
 def _range(before: Values, now: Values) -> str:
@@ -167,7 +170,7 @@ def _numbers(values: Values) -> str:
 
 
 def _dead_letters(before: Values, now: Values) -> str:
-    return f"dead letters go to {show(dead_letter_of(now))}: was {show(dead_letter_of(before))}"
+    return f"dead letters go to {in_change(dead_letter_of(before), dead_letter_of(now))}"
 
 
 def _tolerance(before: Values, now: Values) -> str | None:
@@ -193,7 +196,10 @@ def _started(values: Values) -> str:
 
 
 def _retries(before: Values, now: Values) -> str:
-    return f"{_tries(now)}: was {_tries(before)}"
+    was, is_now = _tries(before), _tries(now)
+    return (
+        f"{is_now}: was {was}" if was != is_now else f"`retry` is {in_change(before['retry'], now['retry'])}"
+    )
 
 
 def _tries(values: Values) -> str:
@@ -201,12 +207,16 @@ def _tries(values: Values) -> str:
     rules, timeout = values["retry"], values["timeout"]
     if not isinstance(rules, list):
         return f"attempts as {show(rules)} says"
-    told = "; ".join(_rule_in_words(rule) for rule in rules)
+    if not rules:
+        return "1 attempt at an item"
+    rest = len(rules) - _MOST_RULES
+    told = "; ".join(_rule_in_words(rule) for rule in rules[:_MOST_RULES])
+    told += f"; {rest:,} more" if rest > 0 else ""
     if "${" in spell([rules, timeout]):
         return f"attempts at an item: {told}"
     cost = worst_case([_options(rule) for rule in rules], timeout)
     if cost.attempts == 1:
-        return "1 attempt at an item"
+        return f"1 attempt at an item ({told})"
     time = f"{in_seconds(cost.delay)} of delays" if cost.seconds is None else in_seconds(cost.seconds)
     return f"up to {cost.attempts:,} attempts and {time} for an item ({told})"
 
@@ -242,12 +252,13 @@ def _text(key: str) -> Rule:
     def say(before: Values, now: Values) -> str:
         if now[key] is None:
             return f"has no {key} any more: was {show(before[key])}"
-        return f"{key} is {show(now[key])}: was {show(before[key])}"
+        return f"{key} is {in_change(before[key], now[key])}"
 
     return Rule((key,), say)
 
 
 _NONE = "none"
+_MOST_RULES = 5  # arbitrary; of a retry, in words
 
 RULES: tuple[Rule, ...] = (
     _kind("output", "rows are written as"),

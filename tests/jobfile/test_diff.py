@@ -181,6 +181,25 @@ def test_a_long_list_is_told_by_what_came_and_went():
     assert "the same ones in another order" in diff(old, swapped)[0]
 
 
+def test_long_values_are_told_from_where_they_differ():
+    """What is cut off is what they have in common."""
+    (message,) = diff(f"{JOB}description: {'x' * 500} one\n", f"{JOB}description: {'x' * 500} two\n")
+    assert message.endswith("x two`: was `…" + "x" * 29 + " one`")
+    names = [f"a.Busy{n}" for n in range(8)]
+    rules = [f"{{attempts: 2, errors: [{name}]}}" for name in names]
+    old, new = (f"{JOB}retry: [{', '.join(each)}]\n" for each in (rules, [*rules[:-1], rules[0]]))
+    (message,) = diff(old, new)
+    assert message.startswith("`retry` is a list of 8: was a list of 8 (gone: ")
+
+
+def test_a_rule_of_one_attempt_is_none_the_less_a_rule():
+    """It can stop the run."""
+    assert diff(JOB, f"{JOB}retry: {{then: stop}}\n") == [
+        "1 attempt at an item (1 on Exception, delays 500 ms x 2 up to 30 s, jitter full, "
+        "then the run stops): was 1 attempt at an item"
+    ]
+
+
 def test_what_a_machine_is_like_does_not_matter(monkeypatch):
     """A review on two CPUs and one on sixty-four say the same."""
     texts = []
