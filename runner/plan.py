@@ -1,7 +1,7 @@
 """What a run would do now: its input, its bounds, what it would go on with or replace.
 
-Nothing is written and no code of the user is called, neither the task nor what makes the items of a `python`
-input. What is decided about an earlier run is decided by the pipeline.
+Nothing is written, and neither the task is called nor what makes the items of a `python` input. What is
+decided about an earlier run is decided by the pipeline.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from runner.destination import Destination, shorten
-from runner.errors import MalformedRecord
+from runner.engine.attempt import message_of, type_name
+from runner.errors import ItemFault
 from runner.item import BrokenRecord, Item
 from runner.jobfile import Job
 from runner.jobfile.origin import SetValue, set_values
@@ -26,6 +27,7 @@ from runner.sources.base import Source
 from runner.sources.decompression import SUFFIXES
 from runner.sources.python_iterable import PythonOptions
 from runner.sources.records import RecordSource
+from runner.task import Task
 
 SAMPLE_BYTES = 2**20
 """Of the input that are read to count or estimate its items; arbitrary."""
@@ -61,13 +63,15 @@ class FirstItem:
     Attributes:
         index: Its index.
         place: File and line, or empty.
-        value: The value; `None` too where there is none.
+        value: The value as it is decoded; `None` too where there is none.
+        typed: What a typed task gets, as its `repr`; empty where the task takes the value as it is.
         fault: Why it would fail before the task is called, or empty.
     """
 
     index: int
     place: str
     value: Any
+    typed: str
     fault: str
 
 
@@ -244,22 +248,31 @@ def _first_item(run: Run, source: Source, checkpoint: Checkpoint | None) -> Firs
     items = source.items(index, position)
     try:
         item = next(islice(items, 1), None)
-        return _as_the_task_sees_it(item, source) if item is not None else None
+        return _as_the_task_sees_it(item, source, run.task) if item is not None else None
     finally:
         close: Callable[[], None] | None = getattr(items, "close", None)
         if close is not None:
             close()
 
 
-def _as_the_task_sees_it(item: Item, source: Source) -> FirstItem:
+def _as_the_task_sees_it(item: Item, source: Source, task: Task) -> FirstItem:
     file, line, _ = item.where
     place = "" if file is None else file if line is None else f"{file}:{line}"
     if isinstance(item.raw, BrokenRecord):
-        return FirstItem(item.index, place, None, item.raw.reason)
+        return FirstItem(item.index, place, None, "", item.raw.reason)
+    value = None
     try:
-        return FirstItem(item.index, place, source.decode(item), "")
-    except MalformedRecord as error:
-        return FirstItem(item.index, place, None, str(error))
+        value = source.decode(item)
+        # A copy: the conversion is the user's code too, and may change what it is given.
+        typed = repr(task.convert(source.decode(item))) if task.convert is not None else ""
+        return FirstItem(item.index, place, value, "" if typed == repr(value) else typed, "")
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        told = (
+            message_of(error) if isinstance(error, ItemFault) else f"{type_name(error)}: {message_of(error)}"
+        )
+        return FirstItem(item.index, place, value, "", told)
 
 
 def _output_facts(run: Run, ahead: Foresight) -> OutputFacts:

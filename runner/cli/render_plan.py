@@ -107,8 +107,14 @@ def _first(plan: Plan) -> list[str]:
     place = f"item {first.index:,}{f' at {first.place}' if first.place else ''}"
     if first.fault:
         return [f"{place} would fail: {first.fault}"]
-    text = json.dumps(first.value, ensure_ascii=False, default=repr)
-    return [place, text if len(text) <= _LONGEST_ITEM else f"{text[: _LONGEST_ITEM - 1]}…"]
+    texts = [
+        json.dumps(first.value, ensure_ascii=False, default=repr),
+        *([first.typed] if first.typed else []),
+    ]
+    return [
+        place,
+        *(text if len(text) <= _LONGEST_ITEM else f"{text[: _LONGEST_ITEM - 1]}…" for text in texts),
+    ]
 
 
 def _memory(plan: Plan) -> str:
@@ -209,7 +215,13 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         },
         "first_item": None
         if first is None
-        else {"index": first.index, "place": first.place, "value": first.value, "fault": first.fault or None},
+        else {
+            "index": first.index,
+            "place": first.place,
+            "value": first.value,
+            "typed": first.typed or None,
+            "fault": first.fault or None,
+        },
         "task": plan.job.task.call,
         "pool": {
             "engine": pool.engine,

@@ -185,12 +185,47 @@ def test_the_first_item_is_as_the_task_gets_it(project, plan):
         "index": 0,
         "place": "a.csv:2",
         "value": {"a": "1", "b": "\u00e4"},
+        "typed": None,
         "fault": None,
     }
     project.write("a.csv", "a,b\n1,2,3\n")
     found = plan()["first_item"]
     assert found["value"] is None
-    assert "3 fields" in found["fault"] or "fields" in found["fault"]
+    assert "3 fields" in found["fault"]
+
+
+def test_the_first_item_of_a_typed_task_is_converted(project, plan):
+    """As the run does it; one that does not fit is told with its field, and the rest of the plan stands."""
+    project.write(
+        "tasks.py",
+        "from dataclasses import dataclass\n@dataclass\nclass Row:\n    a: int\n"
+        "def same(row: Row):\n    raise SystemExit('called')\n",
+    )
+    project.write("a.csv", "a\n1\n")
+    project.job(input={"type": "csv", "path": "a.csv"})
+    found = plan()["first_item"]
+    assert (found["value"], found["typed"]) == ({"a": "1"}, "Row(a=1)")
+    assert "Row(a=1)" in project.runner("plan", "job.yaml").out
+    project.write("a.csv", "a\nx\n")
+    found = plan()["first_item"]
+    assert found["value"] == {"a": "x"}
+    assert found["fault"] == 'a: must be a whole number, got "x"'
+
+
+@pytest.mark.parametrize("raises", ["ValueError('no')", "SystemExit(3)", "StopIteration"])
+def test_a_type_that_raises_costs_the_plan_nothing(project, plan, raises):
+    """Neither its checks nor its `repr`."""
+    project.write("a.csv", "a\n1\n")
+    project.job(input={"type": "csv", "path": "a.csv"})
+    for method in ("__post_init__", "__repr__"):
+        project.write(
+            "tasks.py",
+            "from dataclasses import dataclass\n@dataclass(repr=False)\nclass Row:\n    a: int\n"
+            f"    def {method}(self):\n        raise {raises}\ndef same(row: Row):\n    return None\n",
+        )
+        found = plan()
+        assert found["status"] == "ready"
+        assert found["first_item"]["fault"]
 
 
 def test_limits_are_worked_out(project, plan):
