@@ -17,7 +17,7 @@ from runner.files import Files, describe
 from runner.jobfile import Job, LoadedJob, Problem
 from runner.jobfile.model import dead_letter_beside
 from runner.ledger.checkpoint import Checkpoint
-from runner.ledger.lock import seems_held
+from runner.ledger.lock import seeming_holder
 from runner.ledger.manifest import Manifest
 from runner.ledger.publication import CHECKPOINT, MANIFEST, Publication
 from runner.ledger.receipt import Receipt
@@ -148,7 +148,7 @@ def find_other_dates(probe: LoadedJob, config: Config, *, limit: int | None) -> 
             checkpoint.state == "running" and not checkpoint.is_empty
         )
         is_ours = manifest.job == probe.job.name and folder.replace(mark, manifest.date) == name
-        if is_ours and is_unfinished and not seems_held(Path(name.removesuffix(".run") + ".lock")):
+        if is_ours and is_unfinished and not seeming_holder(Path(name.removesuffix(".run") + ".lock")):
             found.append(UnfinishedDate(day, Path(name), checkpoint.items))
     return sorted(found, key=lambda run: run.date)
 

@@ -71,23 +71,6 @@ class Lock:
         with suppress(OSError):
             os.close(fd)
 
-    def peek(self) -> str | None:
-        """Return who seems to hold the lock, without trying to take it, which could turn a run away.
-
-        A guess: from what the holder has written, where that process of this machine is alive.
-        """
-        try:
-            with self.path.open("rb") as file:
-                holder = json.loads(file.read(4096))
-            if holder["host"] != socket.gethostname():
-                return None
-            os.kill(int(holder["pid"]), 0)
-            return f"process {int(holder['pid'])}, run {holder['run_id']}"
-        except PermissionError:  # alive, and another user's
-            return f"process {int(holder['pid'])}, run {holder['run_id']}"
-        except (OSError, ValueError, KeyError, TypeError, OverflowError):
-            return None
-
     def _is_current(self, fd: int) -> bool:
         try:
             there = self.path.stat(follow_symlinks=False)
@@ -97,22 +80,24 @@ class Lock:
         return (there.st_dev, there.st_ino) == (mine.st_dev, mine.st_ino)
 
 
-def seems_held(path: Path) -> bool:
-    """Return whether a living process of this host has written its name into the lock file.
+def seeming_holder(path: Path) -> str | None:
+    """Return who seems to hold a lock, in a few words; `None` where nobody does, or this process itself.
 
-    Only for a hint: to know it, one would have to take the lock, and that could turn a run away.
+    A guess, for a hint: from what the holder has written, where that process of this host is alive. To
+    know it, one would have to take the lock, and that could turn a run away.
     """
     try:
-        holder = json.loads(path.read_bytes())
-        pid = int(holder["pid"])
+        with path.open("rb") as file:
+            holder = json.loads(file.read(4096))
+        pid, told = int(holder["pid"]), f"process {int(holder['pid'])}, run {holder['run_id']}"
         if holder["host"] != socket.gethostname() or pid == os.getpid() or _is_zombie(pid):
-            return False
+            return None
         os.kill(pid, 0)
-    except PermissionError:
-        return True
+    except PermissionError:  # alive, and another user's
+        return told
     except (OSError, ValueError, KeyError, TypeError, OverflowError):
-        return False
-    return True
+        return None
+    return told
 
 
 def _is_zombie(pid: int) -> bool:

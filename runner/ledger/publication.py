@@ -42,7 +42,7 @@ from typing import Any
 from runner.errors import Locked, OutputBroken, Refused
 from runner.files import Files, describe
 from runner.ledger.checkpoint import Checkpoint
-from runner.ledger.lock import Lock
+from runner.ledger.lock import Lock, seeming_holder
 from runner.ledger.manifest import Manifest
 
 TAIL_BYTES = 64 * 2**10
@@ -158,7 +158,7 @@ class Publication:
 
     def holder(self) -> str | None:
         """Return who seems to work here now; a guess that disturbs nobody."""
-        return next((told for lock in self._locks if (told := lock.peek()) is not None), None)
+        return next(filter(None, (seeming_holder(lock.path) for lock in self._locks)), None)
 
     def is_publishing(self) -> bool:
         """Return whether a run stands here that has done all its items and died before its end."""

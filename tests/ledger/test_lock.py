@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 from runner.errors import Locked, OutputBroken
-from runner.ledger.lock import Lock, seems_held
+from runner.ledger.lock import Lock, seeming_holder
 
 HOLD = """
 import sys
 from pathlib import Path
-from runner.ledger.lock import Lock, seems_held
+from runner.ledger.lock import Lock, seeming_holder
 Lock(Path(sys.argv[1])).acquire(run_id="theirs", target="out")
 print("held", flush=True)
 sys.stdin.read()
@@ -160,19 +160,19 @@ def test_a_folder_that_is_not_there_is_named(tmp_path):
 
 def test_a_hint_knows_living_holders_from_dead_ones(path):
     """Nothing is locked for it: a process that is alive, a zombie, one that is gone, and what is no name."""
-    assert not seems_held(path)
+    assert not seeming_holder(path)
     process = subprocess.Popen(["sleep", "60"])
     names = {"host": socket.gethostname(), "run_id": "x"}
     path.write_text(json.dumps({"pid": process.pid, **names}))
-    assert seems_held(path)
+    assert seeming_holder(path)
     process.kill()
     deadline = time.monotonic() + 20
-    while seems_held(path):  # until it is a zombie, for nobody has asked for its end
+    while seeming_holder(path):  # until it is a zombie, for nobody has asked for its end
         assert time.monotonic() < deadline
     process.wait()
-    assert not seems_held(path)
+    assert not seeming_holder(path)
     path.write_text(json.dumps({"pid": os.getppid(), **names, "host": "elsewhere"}))
-    assert not seems_held(path)
+    assert not seeming_holder(path)
     for text in ("", "[]", '{"pid": 99999999999999999999}', json.dumps({"pid": 10**20, **names})):
         path.write_text(text)
-        assert not seems_held(path)
+        assert not seeming_holder(path)
