@@ -87,14 +87,16 @@ def find_destination(loaded: LoadedJob, config: Config, *, limit: int | None) ->
     return Destination(shown, output, dead, folder, receipt, may_replace, job.durability == "power")
 
 
-def is_to_skip(job: Job, destination: Destination, *, limit: int | None) -> bool:
+def is_to_skip(job: Job, destination: Destination, *, limit: int | None, will_exist: bool = False) -> bool:
     """Return whether the output stands there already and the run is to be skipped for it.
+
+    `will_exist` says that it will stand there when the run looks.
 
     Raises:
         Refused: It stands there, and the run may neither replace it nor be skipped.
     """
     options, output = job.output, destination.output
-    if output is None or not isinstance(options, FileSinkOptions) or not output.exists():
+    if output is None or not isinstance(options, FileSinkOptions) or not (will_exist or output.exists()):
         return False
     if options.if_exists == "fail":
         receipt = Receipt.read(destination.receipt)

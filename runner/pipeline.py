@@ -166,8 +166,20 @@ def foresee(run: Run) -> Foresight:
     source, destination = _open_source(run), find_destination(run.loaded, run.config, limit=run.limit)
     publication = destination.publication(run.files)
     try:
-        if not publication.is_publishing() and is_to_skip(run.job, destination, limit=run.limit):
+        if run.must_resume and publication.find() is None:
+            raise _nothing_to_resume(run, source, destination)
+        is_publishing = not run.must_restart and publication.is_publishing()
+        earlier = _judge_earlier(run, source, publication) if is_publishing else None
+        if earlier is not None and earlier.checkpoint.state == "complete":
+            run.say(f"run {earlier.manifest.run_id}, which has done all its items, is published first")
+            if is_to_skip(run.job, destination, limit=run.limit, will_exist=True):
+                return Foresight(source, destination, is_skipped=True)
+            return Foresight(source, destination)
+        is_over = not is_publishing or earlier is not None
+        if is_over and is_to_skip(run.job, destination, limit=run.limit):
             return Foresight(source, destination, is_skipped=True)
+        if earlier is not None:
+            return Foresight(source, destination)
         return Foresight(source, destination, _find_unfinished(run, source, destination, publication))
     except Refused as refusal:
         return Foresight(source, destination, refusal=refusal)
@@ -400,19 +412,37 @@ def _finish_earlier(run: Run, source: Source, destination: Destination, publicat
     False where it is this very run, which then goes on with it.
 
     Raises:
+        Refused: See `_judge_earlier`.
+    """
+    earlier = _judge_earlier(run, source, publication)
+    if earlier is None:
+        return False
+    if earlier.checkpoint.state == "complete":
+        published = publication.publish(earlier.checkpoint, at=_now(run))
+        _leave_receipt(run, destination, publication, published)
+        run_id = earlier.manifest.run_id
+        run.say(f"published the output of run {run_id}, which had done all its items; this run begins")
+    publication.clear()
+    return True
+
+
+def _judge_earlier(run: Run, source: Source, publication: Publication) -> Unfinished | None:
+    """Return a run that had done all its items and must be brought to its end before this one begins.
+
+    `None` where there is none, and where it is this very run. Writes nothing.
+
+    Raises:
         Refused: It cannot be finished by this job, and only `--restart` may throw it away.
     """
     found = publication.find()
     if found is None or found.checkpoint.state == "running":
-        return False
+        return None
     before, checkpoint = found.manifest, found.checkpoint
     if checkpoint.state == "published":
-        if publication.is_shown(checkpoint) and not _differences(run, found, source):
-            return False
-        publication.clear()
-        return True
+        is_same = publication.is_shown(checkpoint) and not _differences(run, found, source)
+        return None if is_same else found
     if before.is_repeatable or run.must_resume or run.job.unfinished == "refuse":
-        return False
+        return None
     # Its input cannot be read again, so what is done would be lost: it is published, and this run begins.
     changed = changes(before.fingerprint, fingerprint(run.job, limit=run.limit))
     if changed:
@@ -422,11 +452,7 @@ def _finish_earlier(run: Run, source: Source, destination: Destination, publicat
             f"again, and {keys} changed since: undo that, then --resume publishes it, or throw it away with "
             "--restart"
         )
-    published = publication.publish(checkpoint, at=_now(run))
-    _leave_receipt(run, destination, publication, published)
-    publication.clear()
-    run.say(f"published the output of run {before.run_id}, which had done all its items; this run begins")
-    return True
+    return found
 
 
 def _is_to_be_resumed(run: Run, unfinished: Unfinished, source: Source) -> bool:

@@ -38,6 +38,8 @@ def _verdict(plan: Plan) -> str:
         return f"would be {plan.status}: {plan.message}"
     if plan.checkpoint is None:
         return "would run"
+    if plan.checkpoint.state == "published":
+        return f"would clear up what run {plan.run_id} left, which has published everything"
     if plan.checkpoint.state == "complete":
         return f"would publish run {plan.run_id}, which has done all its items"
     return f"would go on with the unfinished run {plan.run_id} from item {plan.checkpoint.index:,}"
