@@ -93,7 +93,8 @@ def _recover(lab: Lab, reference: tuple[Any, Any], what: str) -> None:
         is_refused = is_over and ended.code == 3 and "finished on" in ended.err
         assert ended.code == 0 or is_refused, f"{what}: {ended.err}"
     assert lab.published() == reference, what
-    (lab.output.parent / f".{lab.output.name}.lock").unlink(missing_ok=True)  # of one killed at its very end
+    for path in (lab.output, lab.dead_letter):  # the locks of a run that was killed at its very end
+        (path.parent / f".{path.name}.lock").unlink(missing_ok=True)
     assert not lab.leftovers(), what
     _clear(lab)
 
