@@ -81,7 +81,7 @@ def find_destination(loaded: LoadedJob, config: Config, *, limit: int | None) ->
     else:
         dead = Path(dead_letter_beside(output)) if output is not None else folder / f"{job.name}.failed.jsonl"
     if dead == output:
-        raise _fault(loaded, "failures.dead_letter", "must not be the output")
+        raise _fault(loaded, "failures.dead_letter", "must not be the output", code="path-clash")
     may_replace = isinstance(options, FileSinkOptions) and options.if_exists == "replace" and limit is None
     receipt = folder / "receipts" / _receipt_name(output or dead, loaded.root)
     return Destination(shown, output, dead, folder, receipt, may_replace, job.durability == "power")
@@ -191,9 +191,9 @@ def _resolve(loaded: LoadedJob, key: str, name: str) -> Path:
     return path
 
 
-def _fault(loaded: LoadedJob, key: str, message: str) -> JobInvalid:
+def _fault(loaded: LoadedJob, key: str, message: str, *, code: str = "bad-value") -> JobInvalid:
     span = loaded.document.value_span(tuple(key.split(".")))
     problem = Problem(
-        code="bad-value", message=f"`{key}` {message}", file=str(loaded.path), path=key, **span._asdict()
+        code=code, message=f"`{key}` {message}", file=str(loaded.path), path=key, **span._asdict()
     )
     return JobInvalid([problem])

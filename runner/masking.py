@@ -81,6 +81,17 @@ class Secrets:
     def __repr__(self) -> str:
         return f"Secrets({', '.join(self._values)})"
 
+    def can_reveal(self, value: object) -> bool:
+        """Return whether the value of every secret in a value, however deep, is known."""
+        names: set[str] = set()
+
+        def remember(text: Sealed) -> str:
+            names.update(text.names)
+            return text
+
+        _opened(value, remember)
+        return names <= self._values.keys()
+
     def reveal(self, value: object) -> Any:
         """Return a value with every sealed text in it, however deep, as plain text."""
         values = self._values

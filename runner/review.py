@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -32,31 +33,76 @@ if TYPE_CHECKING:
     from runner.config import Config
 
 
-def review_task(loaded: LoadedJob, config: Config) -> list[Problem]:
-    """Return what is wrong with the task as far as it can be seen without importing anything."""
-    assert loaded.job is not None
-    task = loaded.job.task
+def review_task(loaded: LoadedJob, config: Config, *, isolated: bool = False) -> list[Problem]:
+    """Return what is wrong with the task as far as it can be seen without importing anything.
+
+    The rest of the file may have errors: a task that is well written is looked at all the same.
+
+    Args:
+        loaded: The job file.
+        config: The settings in force.
+        isolated: Whether what the tasks need is not installed here (as for a hook, which has an
+            environment of its own): of a module that is not in the project nothing is said then,
+            unless its name is nearly that of one that is.
+    """
+    found = _review_task(loaded, config, isolated) + _review_input(loaded, config, isolated)
+    return found + _review_retry(loaded, isolated) if loaded.job is not None else found
+
+
+def _review_task(loaded: LoadedJob, config: Config, isolated: bool) -> list[Problem]:
+    task = loaded.task
+    if task is None:
+        return []
     of_columns: list[TaskFault] = []
     faults = _forbidden(task.call, config)
     if not faults:
-        # As Python will look it up: the project first, then what is installed beside the runner.
-        located = locate(task.call, [loaded.root, *map(Path, sys.path)])
+        located = locate(task.call, search_path(loaded, isolated))
         if isinstance(located, TaskFault):
-            faults = [located]
+            faults = [] if _is_elsewhere(located, isolated) else [located]
         elif located.arguments is not None:
             faults = check_call(located, spell(task.with_))
-            if located.returns is None and _lacks_columns(loaded.job):
+            if located.returns is None and loaded.job is not None and _lacks_columns(loaded.job):
                 of_columns = [unknown_columns()]
-    problems = _placed(loaded, faults) + _placed(loaded, of_columns, ("output", "columns"), is_key=True)
-    return problems + _review_input(loaded, config) + _review_retry(loaded)
+    found = _placed(loaded, faults) + _placed(loaded, of_columns, ("output", "columns"), is_key=True)
+    return [problem for problem in found if not is_about_unknown(loaded, problem)]
 
 
-def _review_retry(loaded: LoadedJob) -> list[Problem]:
-    search = [loaded.root, *map(Path, sys.path)]
+def _review_input(loaded: LoadedJob, config: Config, isolated: bool) -> list[Problem]:
+    options = loaded.input
+    if not isinstance(options, PythonOptions):
+        return []
+    faults = _forbidden(options.call, config)
+    if not faults:
+        located = locate(options.call, search_path(loaded, isolated))
+        # A class or a generator function is no task yet, but makes items very well.
+        if isinstance(located, TaskFault) and located.code != "task-form":
+            faults = [] if _is_elsewhere(located, isolated) else [located]
+    return _placed(loaded, faults, ("input", "call"))
+
+
+def search_path(loaded: LoadedJob, isolated: bool = False) -> list[Path]:
+    """Return where Python will look: in the project first, then in what is installed beside the runner."""
+    return [loaded.root] if isolated else [loaded.root, *map(Path, sys.path)]
+
+
+def _is_elsewhere(fault: TaskFault, isolated: bool) -> bool:
+    """Return whether a fault is only that a module is not in the project, where it may be installed."""
+    return isolated and fault.code in ("module-missing", "unknown-exception") and fault.hint is None
+
+
+def is_about_unknown(loaded: LoadedJob, problem: Problem) -> bool:
+    """Return whether a problem is about the type of an argument whose value is not known yet."""
+    paths = {format_path(path) for path in loaded.unknown}
+    return problem.code == "argument-type" and problem.path in paths
+
+
+def _review_retry(loaded: LoadedJob, isolated: bool) -> list[Problem]:
+    search = search_path(loaded, isolated)
     return [
         problem
         for path, name in _error_names(loaded)
         if (fault := review_exception(name, search)) is not None
+        and not ("." in name and _is_elsewhere(fault, isolated))
         for problem in _placed(loaded, [fault], path)
     ]
 
@@ -112,20 +158,6 @@ def _lacks_columns(job: Job) -> bool:
     """Return whether only the task can say which columns the output has."""
     has_some = getattr(job.output, "columns", None) is not None
     return job.output.has_columns and not job.pool.ordered and not has_some
-
-
-def _review_input(loaded: LoadedJob, config: Config) -> list[Problem]:
-    assert loaded.job is not None
-    options = loaded.job.input
-    if not isinstance(options, PythonOptions):
-        return []
-    faults = _forbidden(options.call, config)
-    if not faults:
-        located = locate(options.call, [loaded.root, *map(Path, sys.path)])
-        # A class or a generator function is no task yet, but makes items very well.
-        is_fault = isinstance(located, TaskFault) and located.code != "task-form"
-        faults = [located] if is_fault else []  # type: ignore[list-item]
-    return _placed(loaded, faults, ("input", "call"))
 
 
 def import_task(loaded: LoadedJob, config: Config) -> tuple[Task | None, list[Problem]]:
@@ -199,6 +231,11 @@ def import_factory(
     return factory, _placed(loaded, faults, ("input", "call"))
 
 
+def place_at_input(loaded: LoadedJob, faults: Iterable[TaskFault]) -> list[Problem]:
+    """Turn faults that are about the items into problems where the input is named."""
+    return _placed(loaded, faults, ("input", "path"))
+
+
 def _forbidden(dotted: str, config: Config) -> list[TaskFault]:
     for policy in _policies(config):
         fault = policy.check_path(dotted)
@@ -224,6 +261,7 @@ def _placed(
     A fault may show an argument, or what the user's module said while it was imported: secrets are masked.
     """
     document, mask = loaded.document, loaded.secrets.mask
+    here = f"{Path.cwd()}{os.sep}"  # places are shown as short as can be
     problems = []
     for fault in faults:
         is_short = isinstance(document.data, dict) and isinstance(document.data.get("task"), str)
@@ -238,7 +276,7 @@ def _placed(
                 severity="warning" if fault.is_warning else "error",
                 message=mask(fault.message),
                 hint=None if fault.hint is None else mask(fault.hint),
-                notes=tuple(map(mask, fault.notes)),
+                notes=tuple(mask(note.replace(here, "")) for note in fault.notes),
                 file=str(loaded.path),
                 path=format_path(path),
                 **span._asdict(),

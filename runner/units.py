@@ -13,10 +13,26 @@ from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", re.ASCII)
 _DURATION_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_LONGEST = "36500d"  # a hundred years; no clock of the system waits much longer, and none can wait for ever
+_LONGEST_SECONDS = 36500 * 86400.0
+_HIGHEST_RATE = 1e9
 _RATE = re.compile(r"(\d+(?:\.\d+)?)/(s|min|h)", re.ASCII)
 _RATE_SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0}
 _SIZE = re.compile(r"(\d+)(B|KiB|MiB|GiB)", re.ASCII)
 _SIZE_BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+
+SIZE_SCHEMA = {"type": "string", "pattern": "^[0-9]+(B|KiB|MiB|GiB)$", "description": "a size, at least `1B`"}
+DURATION_SCHEMA = {
+    "type": "string",
+    "pattern": "^[0-9]+(\\.[0-9]+)?(ms|s|m|h|d)$",
+    "description": "a duration",
+}
+RATE_SCHEMA = {
+    "type": "string",
+    "pattern": "^[0-9]+(\\.[0-9]+)?/(s|min|h)$",
+    "description": "a number and `/s`, `/min` or `/h`",
+}
+"""What editors take for a size, a duration and a rate, and what the documents call them."""
 
 
 def parse_duration(text: str) -> float:
@@ -24,7 +40,10 @@ def parse_duration(text: str) -> float:
     match = _DURATION.fullmatch(text)
     if match is None:
         raise ValueError(f"a duration is a number and a unit (500ms, 30s, 5m, 2h), got {text!r}")
-    return float(match[1]) * _DURATION_SECONDS[match[2]]
+    seconds = float(match[1]) * _DURATION_SECONDS[match[2]]
+    if seconds > _LONGEST_SECONDS:
+        raise ValueError(f"a duration must be at most {_LONGEST}, got {_clipped(text)}")
+    return seconds
 
 
 def parse_size(text: str) -> int:
@@ -49,6 +68,14 @@ def format_size(size: int) -> str:
         if size and size % _SIZE_BYTES[unit] == 0:
             return f"{size // _SIZE_BYTES[unit]}{unit}"
     return f"{size}B"
+
+
+def write_duration(seconds: float) -> str:
+    """Return `seconds` as `parse_duration` reads it, in the largest unit that holds it as a whole number."""
+    for unit in ("d", "h", "m", "s"):
+        if seconds and seconds % _DURATION_SECONDS[unit] == 0:
+            return f"{int(seconds / _DURATION_SECONDS[unit])}{unit}"
+    return f"{seconds * 1000:.0f}ms" if seconds else "0s"
 
 
 def format_duration(seconds: float) -> str:
@@ -89,28 +116,36 @@ def _rate(value: Any) -> float:
         raise ValueError(f"a rate is a number and a time (50/s, 1000/min, 10/h), got {value!r}")
     rate = parse_rate(value)
     if rate <= 0:
-        raise ValueError(f"a rate must be above 0, got {value!r}")
+        raise ValueError(f"a rate must be above 0, got {_clipped(value)}")
+    if not 1 / _LONGEST_SECONDS <= rate <= _HIGHEST_RATE:
+        raise ValueError(
+            f"a rate must be at least once in {_LONGEST} and at most 1000000000/s, got {_clipped(value)}"
+        )
     return rate
+
+
+def _clipped(text: str) -> str:
+    return repr(text if len(text) <= 40 else text[:39] + "…")
 
 
 Size = Annotated[
     int,
     BeforeValidator(_size),
     PlainSerializer(format_size, return_type=str),
-    WithJsonSchema({"type": "string", "pattern": "^[0-9]+(B|KiB|MiB|GiB)$"}),
+    WithJsonSchema(SIZE_SCHEMA),
 ]
 """A field that takes `16MiB` and holds bytes."""
 
 Duration = Annotated[
     float,
     BeforeValidator(_duration),
-    WithJsonSchema({"type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?(ms|s|m|h|d)$"}),
+    WithJsonSchema(DURATION_SCHEMA),
 ]
 """A field that takes `30s` and holds seconds."""
 
 Rate = Annotated[
     float,
     BeforeValidator(_rate),
-    WithJsonSchema({"type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?/(s|min|h)$"}),
+    WithJsonSchema(RATE_SCHEMA),
 ]
 """A field that takes `50/s` and holds events per second."""

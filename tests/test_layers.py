@@ -19,7 +19,7 @@ RUNNER = Path(__file__).parents[1] / "runner"
 
 GROUND = {"errors", "item", "outcome", "clock", "files", "units", "options", "sizing", "masking"}
 SIDES = {"task", "sources", "sinks", "policies", "ledger", "observers"}
-INSIDE = {"ground", "engine", "jobfile", "config", "review", "destination"} | SIDES
+INSIDE = {"ground", "engine", "jobfile", "config", "review", "first_items", "lint", "destination"} | SIDES
 
 ALLOWED = {
     "ground": {"ground"},
@@ -28,6 +28,8 @@ ALLOWED = {
     "jobfile": {"ground", "sources", "sinks", "policies", "jobfile"},
     "config": {"ground", "jobfile"},
     "review": {"ground", "jobfile", "config", "sources", "policies", "task"},
+    "first_items": {"ground", "jobfile", "sources", "task"},
+    "lint": {"ground", "jobfile", "config", "review", "first_items", "task"},
     "destination": {"ground", "jobfile", "config", "sinks", "ledger"},
     "delivery": INSIDE | {"pipeline"},
     "testing": INSIDE,

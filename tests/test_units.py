@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from runner.units import Duration, Size, format_duration, format_size, parse_duration, parse_size
+from runner.units import (
+    Duration,
+    Size,
+    format_duration,
+    format_size,
+    parse_duration,
+    parse_size,
+    write_duration,
+)
 
 
 @pytest.mark.parametrize(
@@ -107,3 +115,16 @@ def test_a_field_says_what_to_write_instead(kind, value, message):
 def test_a_size_field_is_dumped_as_it_is_written():
     """What a job file says about itself is what could stand in one."""
     assert TypeAdapter(Size).dump_python(2**24) == "16MiB"
+
+
+@pytest.mark.parametrize("text", ["36501d", "9" * 400 + "s", "9" * 30 + "ms"])
+def test_no_duration_is_longer_than_any_clock_can_wait(text):
+    """Infinity among them: it would be an overflow hours later."""
+    with pytest.raises(ValueError, match="must be at most 36500d"):
+        parse_duration(text)
+
+
+def test_a_duration_is_written_as_it_is_read():
+    """In the largest unit that holds it."""
+    for text in ("0s", "500ms", "1s", "90s", "5m", "2h", "1d", "1500ms"):
+        assert write_duration(parse_duration(text)) == text

@@ -143,6 +143,11 @@ class _Composer:
         is_plain = event.style in (None, "")
         is_sound = self.check_properties(event)
         node = Node(*_extent(event), event.value, is_sound, is_plain)
+        if node.start and self.document.text[node.start - 1] == "?":
+            # In braces: the key `?a` to YAML 1.2, the key `a` to libyaml.
+            node.is_sound = is_sound = False
+            message = f"`?{clip(event.value)}` is read differently by different readers"
+            self.report("yaml-syntax", message, event, hint="put a space after the `?`, or quote the text")
         if is_plain and is_sound:
             try:
                 node.value = read_scalar(event.value)

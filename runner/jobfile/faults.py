@@ -110,7 +110,7 @@ class Explainer:
         fields = fault.annotation.model_fields
         name = next((name for name, field in fields.items() if key in (field.alias, name)), None)
         text = describe(fault.annotation).get(name) if name is not None else None
-        notes = (f"`{key}`: {text}",) if text else ()
+        notes = (f"`{key}`: {text.meaning.partition('. ')[0].rstrip('.')}",) if text else ()
         return self.places.problem(
             "missing-key", f"{owner} needs the key `{key}`", block, is_key=True, hint=hint, notes=notes
         )

@@ -34,6 +34,13 @@ STANDS = object()
 """In the place of a value: the reference stands for itself, because only a run knows what it is."""
 
 
+def is_written_out(path: str) -> bool:
+    """Return whether no reference may stand in the value at a dotted path, be it one of a kind."""
+    block, _, rest = path.partition(".")
+    is_kind = block in ("input", "output") and (rest == "type" or rest.endswith(".type"))
+    return path == "task" or block == "params" or is_kind or tuple(path.split(".")) in _WRITTEN_OUT
+
+
 class _Unresolved(Exception):
     """A reference that has no value; with what to report, or nothing if that was reported elsewhere."""
 

@@ -92,9 +92,9 @@ def advise(
     if not here and key in LATER_KEYS:
         return Advice("not-built-yet", "it comes in a later version; remove it")
     others = [kind for kind, model in kinds.of(here).items() if key in keys_of(model)]
-    if others:
-        return Advice("unknown-key", f"`{key}` is a key of {here} of type {in_words(others, last='and')}")
     homes = [name for name, keys in blocks.items() if name != here and key in keys]
+    if others and all(kinds.of(home) for home in homes):
+        return Advice("unknown-key", f"`{key}` is a key of {here} of type {in_words(others, last='and')}")
     if homes:
         return Advice("misplaced-key", _move(key, homes))
     near = nearest(key, known)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +15,15 @@ from runner.jobfile.document import MAX_BYTES, read_document
 from runner.jobfile.flags import apply_overrides, read_params
 from runner.jobfile.interpolate import Interpolation
 from runner.jobfile.keys import Kinds
-from runner.jobfile.model import NAME, Job
+from runner.jobfile.model import NAME, Job, TaskOptions
 from runner.jobfile.places import Places
-from runner.jobfile.problem import MOST_SHOWN, Problem, in_order, nearest
+from runner.jobfile.problem import MOST_SHOWN, KeyPath, Problem, in_order, nearest
 from runner.jobfile.scalar import show_value
 from runner.jobfile.secret import SecretReader, blank_values
 from runner.jobfile.tree import Document
-from runner.jobfile.validate import check_between, validate_job
+from runner.jobfile.validate import Validated, check_between, validate_job
 from runner.masking import NO_SECRETS, Secrets
+from runner.sources.base import SourceOptions
 
 _ROOT_MARKS = ("pyproject.toml", "config.yaml")
 
@@ -41,6 +42,9 @@ class LoadedJob:
         date: What `${run.date}` stands for.
         places: Where each value comes from.
         secrets: The values of the secrets that the job names; none where `validate` only looks.
+        task: The task, also where other parts of the file have errors.
+        input: The input, likewise.
+        unknown: Paths whose value is not known, so that nothing can be said about it.
     """
 
     job: Job | None
@@ -51,6 +55,9 @@ class LoadedJob:
     date: datetime.date
     places: Places
     secrets: Secrets = NO_SECRETS
+    task: TaskOptions | None = None
+    input: SourceOptions | None = None
+    unknown: frozenset[KeyPath] = frozenset()
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -81,6 +88,7 @@ def load_job(
     now: datetime.datetime,
     date: datetime.date | None = None,
     strict_env: bool = True,
+    source: bytes | None = None,
 ) -> LoadedJob:
     """Read and validate a job file; what the user got wrong in it is in `problems`.
 
@@ -94,29 +102,34 @@ def load_job(
         strict_env: Whether values that only a run needs (an unset variable or secret, a parameter
             without a value) are errors. Where false, the first two are warnings and the last nothing,
             and no secret is read.
+        source: What the file holds, where it is not to be read from `path`.
 
     Raises:
         UsageError: There is no such file, or it cannot be read.
     """
-    document = read_document(read_file(path), str(path))
+    document = read_document(read_file(path) if source is None else source, str(path))
     places = Places(document)
     if date is None:
         data = document.data
         date = _date_in(data.get("timezone") if isinstance(data, dict) else None, now)
     root = find_root(path)
     reader = SecretReader(environ, root, strict_env)
-    job, problems = read_job(
+    found, problems = _read(
         document,
         Kinds(sources.KINDS, sinks.KINDS),
+        places,
         params=params or {},
         overrides=overrides,
         environ=environ,
         today=date,
         strict_env=strict_env,
         reader=reader,
-        places=places,
     )
-    return LoadedJob(job, problems, document, path, root, date, places, reader.secrets)
+    loaded = LoadedJob(None, problems, document, path, root, date, places, reader.secrets)
+    if found is None:
+        return loaded
+    unknown = frozenset(places.unknown)
+    return replace(loaded, job=found.job, task=found.task, input=found.input, unknown=unknown)
 
 
 def read_job(
@@ -139,10 +152,35 @@ def read_job(
     """
     if reader is None and environ is not None:
         reader = SecretReader(environ, Path(), strict_env)
+    found, problems = _read(
+        document,
+        kinds,
+        places if places is not None else Places(document),
+        params=params,
+        overrides=overrides,
+        environ=environ,
+        today=today,
+        strict_env=strict_env,
+        reader=reader,
+    )
+    return found.job if found is not None else None, problems
+
+
+def _read(
+    document: Document,
+    kinds: Kinds,
+    places: Places,
+    *,
+    params: Mapping[str, str],
+    overrides: Sequence[tuple[str, str]],
+    environ: Mapping[str, str] | None,
+    today: datetime.date,
+    strict_env: bool,
+    reader: SecretReader | None,
+) -> tuple[Validated | None, tuple[Problem, ...]]:
     problems = list(document.problems)
     if not document.is_readable:
         return None, _cut(problems)
-    places = places if places is not None else Places(document)
     data = deepcopy(document.data)
     if not isinstance(data, dict):
         if data is None and not problems:
@@ -158,16 +196,15 @@ def read_job(
     problems += _take_params(data, params, interpolation)
     data = interpolation.resolve(data)
     problems += interpolation.problems
-    job, found = validate_job(data, kinds, places)
-    problems += found
+    found = validate_job(data, kinds, places)
+    problems += found.problems
     if reader is not None:
         problems += reader.look_up(data, interpolation.secrets, places)
+    if found.job is not None and not any(problem.severity == "error" for problem in problems):
+        problems += check_between(found.job, places)
     if any(problem.severity == "error" for problem in problems):
-        return None, _cut(problems)
-    if job is not None:
-        problems += check_between(job, places)
-    has_errors = any(problem.severity == "error" for problem in problems)
-    return None if has_errors else job, _cut(problems)
+        found = replace(found, job=None)
+    return found, _cut(problems)
 
 
 def _declared(data: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -10,13 +10,13 @@ from __future__ import annotations
 import keyword
 import re
 from pathlib import PurePath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SerializeAsAny, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from runner.jobfile.scalar import show_value
-from runner.options import Options
+from runner.options import OR_ONE, Options
 from runner.policies.rate_limit import RateLimitOptions
 from runner.policies.retry import RetryOptions
 from runner.sinks.base import SinkOptions
@@ -137,21 +137,54 @@ def _check_variable(value: str) -> str:
 
 
 Name = Annotated[
-    str, AfterValidator(_check_name), WithJsonSchema({"type": "string", "pattern": f"^{NAME.pattern}$"})
+    str,
+    AfterValidator(_check_name),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": f"^{NAME.pattern}$",
+            "maxLength": _LONGEST_NAME,
+            "description": "lower-case letters, digits, `.`, `_`, `-`; begins with a letter or digit; "
+            f"at most {_LONGEST_NAME} characters",
+        }
+    ),
 ]
-Timezone = Annotated[str, AfterValidator(_check_timezone)]
-DottedPath = Annotated[str, AfterValidator(_check_call)]
-Param = Annotated[object, AfterValidator(_check_param)]
-Chunksize = Annotated[int | Literal["auto"], BeforeValidator(_check_chunksize)]
+Timezone = Annotated[
+    str,
+    AfterValidator(_check_timezone),
+    WithJsonSchema({"type": "string", "description": "a name of the IANA list"}),
+]
+_DOTTED_PATH = {
+    "type": "string",
+    "pattern": r"^[^\s.:()/${}-]+(\.[^\s.:()/${}-]+)+$",
+    "description": "a dotted path",
+}
+DottedPath = Annotated[str, AfterValidator(_check_call), WithJsonSchema(_DOTTED_PATH)]
+Param = Annotated[
+    object,
+    AfterValidator(_check_param),
+    WithJsonSchema(
+        {
+            "type": ["string", "number", "boolean", "array", "null"],
+            "description": "text, numbers, `true`, `false`, lists or `null`",
+        }
+    ),
+]
+Chunksize = Annotated[
+    int | Literal["auto"],
+    BeforeValidator(_check_chunksize),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"const": "auto"}]}),
+]
 
 
 class SecretSource(Options):
     """Where the value of a secret is: one of its keys."""
 
     env: Annotated[str, AfterValidator(_check_variable)] | None = None
-    """Name of the environment variable that holds it."""
+    """Name of the environment variable that holds it. Example: `SHOP_TOKEN`"""
     file: str | None = None
-    """Path of the file that holds it, from the project root; one line end at its end is left out."""
+    """Path of the file that holds it, from the project root; one line end at its end is left out.
+    Example: `/run/secrets/api_token`"""
 
     @model_validator(mode="after")
     def _check_one(self) -> SecretSource:
@@ -163,10 +196,13 @@ class SecretSource(Options):
 class TaskOptions(Options):
     """What is called for every item; `task: a.b.c` is short for `task: {call: a.b.c}`."""
 
+    SHORT_FORM: ClassVar[dict[str, Any]] = _DOTTED_PATH
+
     call: DottedPath
-    """Dotted path of a function or class, importable from the project root."""
+    """Dotted path of the function, importable from the project root; never one of the standard library.
+    Example: `jobs.airports.nearest_hub`"""
     with_: dict[str, object] = Field(default_factory=dict, alias="with")
-    """Keyword arguments for every call, or for building the class."""
+    """Keyword arguments, the same for every call; by default none. Example: `{radius_km: 500}`"""
 
     @model_validator(mode="before")
     @classmethod
@@ -183,17 +219,18 @@ class PoolOptions(Options):
     """How many items at once, in which order, and how far ahead of the output."""
 
     engine: Literal["threads"] = "threads"
-    """What the workers are."""
+    """What the workers are. Example: `threads`"""
     size: int = Field(default_factory=default_size, ge=1, le=LARGEST_POOL)
-    """Number of workers; by default the usable CPUs and four more, at most 32."""
+    """Number of workers; by default the usable CPUs and 4 more, at most 32. Example: `16`"""
     chunksize: Chunksize = 1
-    """Items handed to a worker at a time: a whole number, or `auto`."""
+    """Items handed to a worker at a time. `auto` is 1 for threads. Example: `100`"""
     ordered: bool = True
-    """Whether results come in the order of the input, or as they are finished."""
+    """Rows in the order of the input (`true`), or as they are finished (`false`). Example: `false`"""
     window: int = Field(default_factory=lambda given: _default_window(given), ge=1)
-    """Most items drawn and not yet delivered; by default 4 x size x chunksize, at least 1024."""
+    """Most items drawn from the input and not yet delivered, at least `chunksize`; by default
+    4 x `size` x `chunksize`, at least 1024. Example: `4096`"""
     window_bytes: Size = 256 * 2**20
-    """The same bound in bytes of raw input; one item always passes."""
+    """The same bound in bytes of raw input; one item always passes. Example: `64MiB`"""
 
     @model_validator(mode="after")
     def _check_window(self) -> PoolOptions:
@@ -216,10 +253,17 @@ def _default_window(given: dict[str, Any]) -> int:
 class Tolerance(Options):
     """How many items may fail: a count, a percentage of the items, both (either trips), or none for all."""
 
+    SHORT_FORM: ClassVar[dict[str, Any]] = {
+        "type": ["integer", "string"],
+        "minimum": 0,
+        "pattern": r"^(all|\d+(\.\d+)?%)$",
+        "description": "a count, a percentage, `all`",
+    }
+
     count: int | None = Field(default=None, ge=0)
-    """Most failures; `None` for no such limit."""
+    """Most failures; by default no such limit. Example: `200`"""
     percent: float | None = Field(default=None, ge=0, le=100, allow_inf_nan=False)
-    """Most failures per hundred items; `None` for no such limit."""
+    """Most failures in a hundred items; by default no such limit. Example: `0.5`"""
 
     @model_validator(mode="before")
     @classmethod
@@ -249,9 +293,11 @@ class FailureOptions(Options):
     """What happens to items that fail."""
 
     tolerate: Tolerance = Field(default_factory=lambda: Tolerance(count=0))
-    """How many may fail before the run does: a count, a percentage, both, or `all`."""
+    """How many items may fail; more, and the run ends with exit code 1 and publishes nothing; by default
+    `0`. Example: `1%`"""
     dead_letter: str | None = None
-    """Where failed items are written; by default beside the output."""
+    """The file of failed items, a path from the project root; by default beside the output:
+    `STEM.failed.jsonl`. Example: `out/bad.jsonl`"""
 
 
 def dead_letter_beside(output: PurePath) -> PurePath:
@@ -264,9 +310,10 @@ class CommitOptions(Options):
     """How often what is done is made durable, so that a killed run goes on from there."""
 
     every: Duration = 1.0
-    """Time from an outcome to its commit; `0s` for items that are too dear to do twice."""
+    """Longest time from an outcome to its commit. `0s` commits at once, for items that are too dear to do
+    twice. Example: `10s`"""
     bytes: Size = 8 * 2**20
-    """Output that is committed at once when it has come together sooner."""
+    """So much output is committed sooner. Example: `64MiB`"""
 
 
 def _as_list(value: object) -> object:
@@ -274,53 +321,60 @@ def _as_list(value: object) -> object:
 
 
 Seconds = Annotated[Duration, Field(gt=0)]
-RetryRules = Annotated[list[RetryOptions], BeforeValidator(_as_list)]
+RetryRules = Annotated[list[RetryOptions], BeforeValidator(_as_list), Field(json_schema_extra=OR_ONE)]
 
 
 class Job(Options):
     """One batch job."""
 
     version: Annotated[int, BeforeValidator(_check_version), WithJsonSchema({"const": 1})]
-    """Version of the file format: 1."""
+    """Version of this format. Example: `1`"""
     name: Name
-    """Name of the job, also part of file names."""
+    """Name of the job; part of file names. Example: `nearest-hub`"""
     description: str | None = None
-    """What the job is for."""
+    """What the job is for. Example: `Prices in euro.`"""
     owner: str | None = None
-    """Who answers for it."""
+    """Who answers for it. Example: `data-platform`"""
     labels: dict[str, str] = Field(default_factory=dict)
-    """Free text by key, for reports."""
+    """Free text by key, for people and their tools; by default none. Example: `{team: examples}`"""
     params: dict[str, Param] = Field(default_factory=dict)
-    """Values that `-p name=value` can change, with their defaults; `null` must be given."""
+    """What `-p name=value` may change, with defaults. `null`: must be given for each run; by default none.
+    Example: `{country: IS}`"""
     secrets: Annotated[
         dict[str, Annotated[SecretSource, BeforeValidator(_check_secret_source)]],
         BeforeValidator(_check_secrets),
         AfterValidator(_check_secret_names),
     ] = Field(default_factory=dict)
-    """Where each `${secret.NAME}` is that is not in the environment variable NAME."""
+    """Where each `${secret.NAME}` is that is not in the environment variable `NAME`; by default none.
+    Example: `{API_TOKEN: {file: /run/secrets/api_token}}`"""
     timezone: Timezone = "UTC"
-    """IANA time zone in which `${run.date}` is taken."""
+    """In which time zone `${run.date}` is taken. Example: `Europe/Berlin`"""
     input: SerializeAsAny[SourceOptions]
-    """Where the items come from."""
+    """Where items come from. Example: `{type: text, path: a.txt}`"""
     task: TaskOptions
-    """What is called for every item."""
+    """What is called for every item. Example: `tasks.shout`"""
     pool: PoolOptions = Field(default_factory=PoolOptions)
-    """How many at once and in which order."""
+    """How many at once, in which order. Example: `{size: 16}`"""
     timeout: Seconds | None = None
-    """The longest that one attempt at an item may take; by default there is no limit."""
+    """The longest that one attempt at an item may take; by default no limit. Example: `30s`"""
     deadline: Seconds | None = None
-    """The longest that one start of the run may take, before it stops with all that is done committed."""
+    """The longest that one start of the run may take; then it stops with exit code 1, all that is done
+    committed, and the same command goes on; by default no limit. Example: `2h`"""
     rate_limit: RateLimitOptions | None = None
-    """Most attempts that may start in a time, over the whole pool; by default there is no limit."""
+    """Most attempts that may start in a time, over the whole pool, retries included; by default no limit.
+    Example: `50/s`"""
     retry: RetryRules = Field(default_factory=list)
-    """Which failed attempts are made again, how often and when: a rule, or a list of rules."""
+    """Which failed attempts are made again, how often, when; by default one attempt an item.
+    Example: `{attempts: 4}`"""
     failures: FailureOptions = Field(default_factory=FailureOptions)
-    """What happens to items that fail."""
+    """What happens to items that fail. Example: `{tolerate: 1%}`"""
     output: SerializeAsAny[SinkOptions]
-    """Where the rows go; by default JSON lines in `out/NAME.jsonl`."""
+    """Where rows go; by default JSON lines in `out/NAME.jsonl`. Example: `{type: none}`"""
     commit: CommitOptions = Field(default_factory=CommitOptions)
-    """How often what is done is made durable."""
+    """How often finished work is made durable. Example: `{every: 5s}`"""
     durability: Literal["power", "process"] = "power"
-    """What committed work survives: a power loss, or only the end of the process, a kill included."""
+    """What committed work survives. `power`: a power loss. `process`: only the end of the process, a kill
+    included; quicker on slow disks. Example: `process`"""
     unfinished: Literal["resume", "restart", "refuse"] = "resume"
-    """What to do where an unfinished run of this job stands: go on, start over, or leave it alone."""
+    """What a new run does where an unfinished run of this job stands. `resume`: go on. `restart`: start over.
+    `refuse`: exit code 3. Example: `refuse`"""

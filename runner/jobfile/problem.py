@@ -5,7 +5,6 @@ Problems are collected, never raised: a person who fixes a file wants all of the
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -85,6 +84,8 @@ def nearest(word: str, candidates: Iterable[str]) -> str | None:
     plain = {_plain(candidate): candidate for candidate in islice(candidates, _MOST_CANDIDATES)}
     if _plain(word) in plain:
         return plain[_plain(word)]
+    import difflib  # only a fault needs it
+
     matches = difflib.get_close_matches(_plain(word), plain, n=1, cutoff=0.6)
     return plain[matches[0]] if matches else None
 

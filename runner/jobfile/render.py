@@ -53,14 +53,14 @@ def to_json(problems: Sequence[Problem]) -> list[dict[str, str | int | None]]:
         {
             "code": problem.code,
             "severity": problem.severity,
-            "message": _encodable(problem.message),
-            "hint": _encodable(problem.hint) if problem.hint is not None else None,
-            "file": _encodable(problem.file),
+            "message": encodable(problem.message),
+            "hint": encodable(problem.hint) if problem.hint is not None else None,
+            "file": encodable(problem.file),
             "line": problem.line,
             "column": problem.column,
             "end_line": problem.end_line,
             "end_column": problem.end_column,
-            "path": _encodable(problem.path),
+            "path": encodable(problem.path),
         }
         for problem in problems
     ]
@@ -79,7 +79,7 @@ def _escape_character(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 
 
-def _encodable(text: str) -> str:
+def encodable(text: str) -> str:
     """Return `text` without lone surrogates (undecodable bytes of a command line), which JSON cannot hold."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
@@ -98,7 +98,9 @@ def _block(problem: Problem, lines: Sequence[str], gutter: int) -> str:
         shown.append(f"{margin} | {caret} {hint}".rstrip())
     elif hint:
         shown.append(f"{margin} = {hint}")
-    shown += [f"{margin} = {escape(note)}" for note in problem.notes]
+    for note in problem.notes:  # a traceback has lines
+        first, *rest = map(escape, note.splitlines() or [""])
+        shown += [f"{margin} = {first}", *(f"{margin}   {line}" for line in rest)]
     return "\n".join(shown) + "\n"
 
 
@@ -151,9 +153,14 @@ def _columns(cells: Sequence[tuple[str, int]]) -> int:
     return sum(width for _, width in cells)
 
 
+def counted(number: int, noun: str) -> str:
+    """Return `1 error`, `2 errors`."""
+    return f"{number} {noun}{'s' if number != 1 else ''}"
+
+
 def _count(problems: Sequence[Problem]) -> str:
     counts = [
-        f"{number} {word}{'s' if number != 1 else ''}"
+        counted(number, word)
         for word in ("error", "warning")
         if (number := sum(problem.severity == word for problem in problems))
     ]

@@ -7,6 +7,8 @@ All parts are validated whatever the others say: the faults of a file are shown 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -15,18 +17,37 @@ from pydantic_core import ErrorDetails
 from runner.jobfile.faults import Explainer
 from runner.jobfile.keys import LATER_KINDS, Kinds, blocks_of
 from runner.jobfile.locate import Fault, locate
-from runner.jobfile.model import Job
+from runner.jobfile.model import Job, TaskOptions
 from runner.jobfile.places import Places
 from runner.jobfile.problem import Problem, in_words, nearest
 from runner.jobfile.scalar import UnreadableValue, read_scalar, show_value
 from runner.jobfile.stand_in import StandIns
+from runner.jobfile.targets import targets
 from runner.options import Options
+from runner.sources.base import SourceOptions
 
 _MOST_ERRORS = 1000  # arbitrary; a hundred are shown, and the rest need not be in the order of the file
 
 
-def validate_job(data: dict[str, Any], kinds: Kinds, places: Places) -> tuple[Job | None, list[Problem]]:
-    """Return the job, or `None` where something is wrong or unknown, and every problem of its values.
+@dataclass(frozen=True, slots=True)
+class Validated:
+    """What came of the values of a job file.
+
+    Attributes:
+        job: The job; `None` where something is wrong or unknown.
+        task: Its task, also where only other parts are wrong.
+        input: Its input, likewise.
+        problems: Every problem of the values.
+    """
+
+    job: Job | None
+    task: TaskOptions | None
+    input: SourceOptions | None
+    problems: list[Problem]
+
+
+def validate_job(data: dict[str, Any], kinds: Kinds, places: Places) -> Validated:
+    """Return the job, or as much of it as is right, and every problem of its values.
 
     Args:
         data: The content of the file, references resolved.
@@ -48,11 +69,40 @@ def validate_job(data: dict[str, Any], kinds: Kinds, places: Places) -> tuple[Jo
         job, faults = _validate(data, chosen)
     explainer = Explainer(data, kinds, blocks_of(chosen), places)
     problems += explainer.explain(fault for fault in faults if _is_news(fault, data))
-    return job, problems
+    if job is not None:
+        return Validated(job, job.task, job.input, problems)
+    task = _part(data, "task", TaskOptions, places)
+    input_ = _part(data, "input", chosen["input"], places) if "input" in chosen else None
+    assert isinstance(task, TaskOptions | None)
+    assert isinstance(input_, SourceOptions | None)
+    return Validated(None, task, input_, problems)
+
+
+def _part(data: dict[str, Any], key: str, model: type[Options], places: Places) -> Options | None:
+    """Return one block of a job that is wrong elsewhere, or `None` where the block itself is wrong."""
+    if key not in data or not places.is_known((key,)):
+        return None
+    try:
+        return model.model_validate(data[key])
+    except ValidationError:
+        return None
 
 
 def check_between(job: Job, places: Places) -> list[Problem]:
-    """Return what is wrong between blocks: a window that lets workers idle."""
+    """Return what is wrong between blocks: one file for two things, a window that lets workers idle."""
+    return [*_check_targets(job, places), *_check_size(job, places)]
+
+
+def _check_targets(job: Job, places: Places) -> list[Problem]:
+    written = [target.path for target in targets(job, Path("/"))]
+    if len(set(written)) == len(written):
+        return []
+    message = "`failures.dead_letter` must not be the output"
+    hint = "give it a name of its own, or remove it"
+    return [places.problem("path-clash", message, ("failures", "dead_letter"), hint=hint)]
+
+
+def _check_size(job: Job, places: Places) -> list[Problem]:
     pool = job.pool
     least = pool.size * pool.chunk
     if pool.window >= least:

@@ -21,13 +21,14 @@ class Backoff(Options):
     """The delays between attempts."""
 
     initial: Duration = 0.5
-    """After the first failed attempt."""
+    """Delay after the first failed attempt. Example: `1s`"""
     factor: float = Field(default=2.0, ge=1, le=100, allow_inf_nan=False)
-    """By which the delay grows with each attempt."""
+    """By which the delay grows with each attempt. Example: `3`"""
     max: Duration = 30.0
-    """The longest delay."""
+    """The longest delay, at least `initial`. Example: `5m`"""
     jitter: Literal["full", "equal", "none"] = "full"
-    """How the delay is spread: any part of it, at least half of it, or not at all."""
+    """Which part of the delay is waited for. `full`: any part. `equal`: at least half. `none`: all of it.
+    Example: `none`"""
 
     @model_validator(mode="after")
     def _is_in_order(self) -> Backoff:

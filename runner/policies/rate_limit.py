@@ -8,12 +8,12 @@ most `burst + rate x w` attempts start; with a burst of 1 they are evenly spaced
 from __future__ import annotations
 
 from threading import Lock
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field, model_validator
 
 from runner.options import Options
-from runner.units import Rate
+from runner.units import RATE_SCHEMA, Rate
 
 LATENESS = 0.02
 """Seconds by which a start may miss its time and still count as on time (or one interval, if longer)."""
@@ -22,10 +22,12 @@ LATENESS = 0.02
 class RateLimitOptions(Options):
     """How many attempts may start in a time; `rate_limit: 50/s` is short for `rate_limit: {rate: 50/s}`."""
 
+    SHORT_FORM: ClassVar[dict[str, Any]] = RATE_SCHEMA
+
     rate: Rate
-    """Attempts in a time, over the whole pool, retries included."""
+    """Attempts in a time. Example: `1000/min`"""
     burst: int = Field(default=1, ge=1)
-    """Attempts that may start at once after a pause; with 1 they are evenly spaced."""
+    """Attempts that may start at once after a pause; with 1 they are evenly spaced. Example: `100`"""
 
     @model_validator(mode="before")
     @classmethod

@@ -38,13 +38,15 @@ class RetryOptions(Options):
     """A rule for attempts that fail; `retry:` is one rule or a list of them, the first that fits decides."""
 
     attempts: int = Field(default=1, ge=1, le=MOST_ATTEMPTS)
-    """Attempts in all at one item, the first one included."""
+    """Attempts in all at one item, the first one included. Example: `4`"""
     errors: list[ErrorName] = Field(default_factory=lambda: ["Exception"], min_length=1)
-    """Exceptions it is for, built-in or by their dotted path; derived classes count."""
+    """Exceptions that it is for, built-in or by dotted path, derived classes included; by default
+    `[Exception]`. Example: `[TimeoutError, jobs.api.Busy]`"""
     backoff: Backoff = Field(default_factory=Backoff)
-    """The delays between attempts."""
+    """The delays between attempts. Example: `{initial: 1s}`"""
     then: Literal["fail", "stop"] = "fail"
-    """What happens when no attempt is left: the item fails, or the run stops."""
+    """What happens when no attempt is left. `fail`: the item fails. `stop`: the run stops with exit code 1.
+    Example: `stop`"""
 
 
 @dataclass(frozen=True, slots=True)

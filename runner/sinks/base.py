@@ -91,9 +91,11 @@ class FileSinkOptions(SinkOptions):
     """What outputs that are one file have in common."""
 
     path: str
-    """Where the output appears, complete, when the run is done; from the project root."""
+    """Where the output appears, complete, when the run is done; from the project root. `-`: standard output.
+    Example: `out/rows.jsonl`"""
     if_exists: Literal["replace", "fail", "skip"] = "replace"
-    """What to do about a file that stands there: replace it at the end, fail, or skip the run."""
+    """What to do about a file that stands there: replace it at the end, fail, or skip the run.
+    Example: `skip`"""
 
     @field_validator("path")
     @classmethod

@@ -46,13 +46,14 @@ class CsvSink(FileSinkOptions):
 
     has_columns: ClassVar[bool] = True
     type: Literal["csv"]
-    """The kind of output."""
+    """The kind of output. Example: `csv`"""
     columns: list[str] | None = None
-    """The columns in their order; taken from the first row where they are not given."""
+    """The columns in their order; by default those of the first row. Example: `[name, price]`"""
     delimiter: str = ","
-    """What stands between two cells: one ASCII character."""
+    """What stands between two cells: one ASCII character. Example: `";"`"""
     formulas: Literal["raw", "escape", "reject"] = "raw"
-    """What to do with text that a spreadsheet would run: write it, put a `'` before it, or refuse the row."""
+    """What to do with text that a spreadsheet would run: write it, put a `'` before it, or refuse the row.
+    Example: `escape`"""
 
     @field_validator("columns")
     @classmethod

@@ -12,7 +12,7 @@ class DiscardSink(SinkOptions):
     """No output: what the task returns is counted and dropped."""
 
     type: Literal["none"]
-    """The kind of output."""
+    """The kind of output. Example: `none`"""
 
     def encoder(self, columns: Sequence[str] | None = None) -> None:
         """Return `None`: rows are not written at all."""

@@ -14,7 +14,7 @@ class JsonLinesSink(FileSinkOptions):
     """One row, any JSON value, is one line of JSON, in UTF-8, ended by a line feed."""
 
     type: Literal["jsonl"]
-    """The kind of output."""
+    """The kind of output. Example: `jsonl`"""
 
     def encoder(self, columns: Sequence[str] | None = None) -> JsonLinesEncoder:
         """Return a fresh encoder."""

@@ -13,7 +13,7 @@ class TextSink(FileSinkOptions):
     """One row is one text, written as it is, in UTF-8, ended by a line feed."""
 
     type: Literal["text"]
-    """The kind of output."""
+    """The kind of output. Example: `text`"""
 
     def encoder(self, columns: Sequence[str] | None = None) -> TextEncoder:
         """Return a fresh encoder."""

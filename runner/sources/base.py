@@ -115,4 +115,4 @@ class RecordOptions(SourceOptions):
     """What inputs made of records in a byte stream have in common."""
 
     max_record_bytes: Size = MAX_RECORD_BYTES
-    """The longest record, in bytes; a longer one fails alone and is never held in memory."""
+    """The longest record; a longer one fails alone and is never held in memory. Example: `1MiB`"""

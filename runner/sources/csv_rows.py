@@ -31,17 +31,19 @@ class CsvOptions(StreamOptions):
 
     values: ClassVar[ValueKind] = "text"
     type: Literal["csv"]
-    """The kind of input."""
+    """The kind of input. Example: `csv`"""
     delimiter: str = ","
-    """The character between two fields, one of ASCII: `,`, `;`, `|` or a tab (`"\\t"`)."""
+    """The character between two fields, one of ASCII: `,`, `;`, `|` or a tab (`"\\t"`). Example: `";"`"""
     quotechar: str | None = '"'
-    """The character around a field that holds a delimiter or a line end; null where nothing is quoted."""
+    """The character around a field that holds a delimiter or a line end; null where nothing is quoted.
+    Example: `null`"""
     header: bool = True
-    """Whether the first row names the columns."""
+    """Whether the first row names the columns. Example: `false`"""
     columns: list[str] | None = None
-    """The names of the columns of files without a header."""
+    """The names of the columns of files without a header; by default none. Example: `[name, price]`"""
     encoding: Encoding = "utf-8"
-    """How the bytes are text: utf-8, latin-1, cp1252 or any other codec of Python that contains ASCII."""
+    """How the bytes are text: utf-8, latin-1, cp1252 or any other codec of Python that contains ASCII.
+    Example: `latin-1`"""
 
     @field_validator("delimiter", "quotechar")
     @classmethod

@@ -25,7 +25,7 @@ class DeadLetterOptions(StreamOptions):
 
     values: ClassVar[ValueKind] = "letter"
     type: Literal["dead_letter"]
-    """The kind of input."""
+    """The kind of input. Example: `dead_letter`"""
 
     def open(self, root: Path) -> DeadLetterSource:
         """Return the source over the files found below `root`."""

@@ -21,12 +21,12 @@ class FilesOptions(SourceOptions):
     """Files; an item says `path`, `name`, `size` and `mtime`, and the task opens the file itself."""
 
     type: Literal["files"]
-    """The kind of input."""
+    """The kind of input. Example: `files`"""
     path: str | list[str]
     """Glob (`scans/*.tif`, `scans/**/*.tif`) or list of globs, from the project root. Folders are left out,
-    links are followed, and the items come in bytewise order of their path."""
+    links are followed, and the items come in bytewise order of their path. Example: `scans/*.tif`"""
     allow_empty: bool = False
-    """Whether a glob may find nothing; without it the run stops before it begins."""
+    """Whether a glob may find nothing; without it the run stops before it begins. Example: `true`"""
 
     @field_validator("path")
     @classmethod

@@ -19,9 +19,9 @@ class InlineOptions(SourceOptions):
 
     values: ClassVar[ValueKind] = "yaml"
     type: Literal["items"]
-    """The kind of input."""
+    """The kind of input. Example: `items`"""
     items: list[JsonValue]
-    """The items: any values, of one kind or of many."""
+    """The items: any values, of one kind or of many. Example: `[1, two, {three: 3}]`"""
 
     def open(self, root: Path) -> InlineSource:
         """Return the source; `root` does not matter."""

@@ -50,7 +50,7 @@ class JsonArrayOptions(StreamOptions):
 
     values: ClassVar[ValueKind] = "json"
     type: Literal["json"]
-    """The kind of input."""
+    """The kind of input. Example: `json`"""
 
     def open(self, root: Path) -> JsonArraySource:
         """Return the source over the files found below `root`."""

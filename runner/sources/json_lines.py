@@ -22,7 +22,7 @@ class JsonLinesOptions(StreamOptions):
 
     values: ClassVar[ValueKind] = "json"
     type: Literal["jsonl"]
-    """The kind of input."""
+    """The kind of input. Example: `jsonl`"""
 
     def open(self, root: Path) -> JsonLinesSource:
         """Return the source over the files found below `root`."""

@@ -18,13 +18,13 @@ class RangeOptions(SourceOptions):
 
     values: ClassVar[ValueKind] = "json"
     type: Literal["range"]
-    """The kind of input."""
+    """The kind of input. Example: `range`"""
     start: int = 0
-    """The first number."""
+    """The first number. Example: `1`"""
     stop: int
-    """Where to end; itself not an item."""
+    """Where to end; itself not an item. Example: `1000`"""
     step: int = 1
-    """From one number to the next; negative to count down, never 0."""
+    """From one number to the next; negative to count down, never 0. Example: `10`"""
 
     @field_validator("step")
     @classmethod

@@ -24,11 +24,11 @@ class PythonOptions(SourceOptions):
     """The values that a Python function's iterable yields."""
 
     type: Literal["python"]
-    """The kind of input."""
+    """The kind of input. Example: `python`"""
     call: str
-    """Dotted path of a function (or class) that returns an iterable."""
+    """Dotted path of a function (or class) that returns an iterable. Example: `tasks.days`"""
     with_: dict[str, object] = Field(default_factory=dict, alias="with")
-    """Keyword arguments for the call."""
+    """Keyword arguments for the call; by default none. Example: `{count: 7}`"""
 
     def open(self, root: Path) -> PythonSource:
         """Never to be called: `call` must be imported first, and `bind` takes what was imported."""

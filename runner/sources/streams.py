@@ -40,10 +40,11 @@ class StreamOptions(RecordOptions):
 
     path: str | list[str]
     """File, glob (`data/*.csv`, `data/**/*.csv`) or list of these, from the project root; `-` is standard
-    input. `.gz`, `.bz2` and `.xz` are decompressed. What a glob finds is read in bytewise order."""
+    input. `.gz`, `.bz2` and `.xz` are decompressed. What a glob finds is read in bytewise order.
+    Example: `data/*.csv`"""
 
     append: Literal["refuse", "allow"] = "refuse"
-    """Whether an unfinished run goes on with a file that has grown since it began."""
+    """Whether an unfinished run goes on with a file that has grown since it began. Example: `allow`"""
 
     @field_validator("path")
     @classmethod

@@ -19,9 +19,10 @@ class TextOptions(StreamOptions):
 
     values: ClassVar[ValueKind] = "text"
     type: Literal["text"]
-    """The kind of input."""
+    """The kind of input. Example: `text`"""
     encoding: Encoding = "utf-8"
-    """How the bytes are text: utf-8, latin-1, cp1252 or any other codec of Python that contains ASCII."""
+    """How the bytes are text: utf-8, latin-1, cp1252 or any other codec of Python that contains ASCII.
+    Example: `latin-1`"""
 
     def open(self, root: Path) -> TextSource:
         """Return the source over the files found below `root`."""

@@ -15,6 +15,7 @@ FaultCode = Literal[
     "bad-dotted-path",
     "columns-differ",
     "import-failed",
+    "items-refused",
     "missing-argument",
     "missing-column",
     "missing-key",

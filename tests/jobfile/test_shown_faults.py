@@ -1,7 +1,11 @@
 """Broken job files beside what is shown for them: `faults/NAME.yaml` and `faults/NAME.txt`.
 
-A comment `# flags: -p a=1 --set b=2` in a file gives the flags of the command line. With
-`UPDATE_FAULTS=1` in the environment the texts are written anew; read the diff before committing it.
+Each is reviewed as `runner validate` does it, with the real kinds; `faults/` is a project of its own, with
+tasks and a config.yaml. A folder holds job files that are reviewed together. A comment `# flags: -p a=1
+--set b=2` in a file gives the flags of `run`; `# validate` leaves values that only a run needs aside;
+`# validate --import` imports the task.
+
+`make update` writes the texts anew; read the diff before committing it.
 """
 
 from __future__ import annotations
@@ -13,10 +17,19 @@ from pathlib import Path
 
 import pytest
 
-from runner.jobfile import CODES, read_document, render_text
+from runner.config import load_config
+from runner.jobfile import CODES, LoadedJob, load_job, render_text
+from runner.jobfile.codes import WARNINGS
+from runner.lint import review_jobs
+
+from .conftest import NOW
 
 FOLDER = Path(__file__).parent / "faults"
-FILES = sorted(FOLDER.glob("*.yaml"))
+CASES = sorted(
+    path
+    for path in FOLDER.iterdir()
+    if (path.suffix == ".yaml" and path.name != "config.yaml") or next(path.glob("*.yaml"), None)
+)
 ENVIRON = {"SIZE": "8", "TOKEN": "hunter2-hunter2"}
 BUILT_BY_OTHER_TESTS = {"file-too-large", "too-many-faults"}
 
@@ -30,37 +43,60 @@ def read_flags(text: str) -> tuple[dict[str, str], list[tuple[str, str]]]:
     return params, [(name, value) for flag, name, value in pairs if flag == "--set"]
 
 
-def show(path: Path, read) -> str:
-    """Return what is shown for a broken job file."""
-    document = read_document(path.read_bytes(), path.name)
-    params, overrides = read_flags(document.text)
-    _, problems = read(document, params=params, overrides=overrides, environ=ENVIRON)
-    return render_text(problems, {path.name: document.text})
+def load(path: Path) -> LoadedJob:
+    """Load one file of a case as its comments say."""
+    text = path.read_bytes().decode("utf-8", "replace")
+    params, overrides = read_flags(text)
+    is_run = "# validate" not in text
+    return load_job(path, params=params, overrides=overrides, environ=ENVIRON, now=NOW, strict_env=is_run)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_a_broken_file_is_shown_as_expected(path, read, monkeypatch):
+def show(case: Path) -> str:
+    """Return what is shown for a broken job file, or for a folder of them."""
+    files = sorted(case.glob("*.yaml")) if case.is_dir() else [case]
+    jobs = [load(path) for path in files]
+    review = review_jobs(
+        jobs,
+        lambda root: load_config(root, operator=None, environ={}),
+        imports="# validate --import" in "".join(loaded.text for loaded in jobs),
+    )
+    shown = render_text(review.problems, {str(loaded.path): loaded.text for loaded in jobs})
+    for each in review.ignored:
+        shown += f"ignored: {each.problem.code} on line {each.problem.line}: {each.reason}\n"
+    shown = shown.replace(f"{FOLDER}{os.sep}", "")
+    return re.sub(r"searched in .*", "searched in ...", shown)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda path: path.stem)
+def test_a_broken_file_is_shown_as_expected(case, monkeypatch):
     """Every fault of a file is shown at its place, in our words, with what to write instead."""
     monkeypatch.setattr("runner.sizing.usable_cpus", lambda: 4)
-    expected = path.with_suffix(".txt")
-    shown = show(path, read)
+    monkeypatch.chdir(FOLDER)  # places are shown from the current folder
+    expected = case.with_suffix(".txt")
+    shown = show(case)
     if os.environ.get("UPDATE_FAULTS") == "1":
         expected.write_text(shown, encoding="utf-8")
     assert shown == expected.read_text(encoding="utf-8")
 
 
-def test_ten_faults_are_shown_at_once(read):
+def test_no_text_is_left_over():
+    """Every expected text has its broken file."""
+    assert {path.stem for path in FOLDER.glob("*.txt")} == {case.stem for case in CASES}
+    assert len(CASES) >= 60
+
+
+def test_ten_faults_are_shown_at_once():
     """A file with more than ten different faults needs one look, not ten."""
-    shown = show(FOLDER / "ten-faults.yaml", read)
+    shown = show(FOLDER / "ten-faults.yaml")
     places = re.findall(r"--> ten-faults.yaml:(\d+):\d+", shown)
     assert len(places) >= 10
     assert places == sorted(places, key=int)
     assert len(set(re.findall(r"^error\[(.*)\]", shown, re.MULTILINE))) >= 8
 
 
-def test_nothing_from_the_environment_is_shown(read):
+def test_nothing_from_the_environment_is_shown():
     """A value of the environment may be a secret: faults name the variable instead."""
-    assert "hunter2" not in show(FOLDER / "from-the-environment.yaml", read)
+    assert "hunter2" not in show(FOLDER / "from-the-environment.yaml")
 
 
 def test_no_word_of_pydantic_is_shown():
@@ -72,8 +108,18 @@ def test_no_word_of_pydantic_is_shown():
         assert "Value error" not in shown
 
 
+def shown_codes(severity: str) -> set[str]:
+    """Return the codes that the texts show as errors or as warnings."""
+    texts = [path.read_text(encoding="utf-8") for path in FOLDER.glob("*.txt")]
+    return {code for text in texts for code in re.findall(rf"^{severity}\[(.*?)\]", text, re.MULTILINE)}
+
+
 def test_every_code_is_met_and_explained():
     """Each code in the registry has a broken file that shows it, and no shown code lacks its page."""
-    texts = [path.read_text(encoding="utf-8") for path in FOLDER.glob("*.txt")]
-    met = {code for text in texts for code in re.findall(r"^(?:error|warning)\[(.*?)\]", text, re.MULTILINE)}
+    met = shown_codes("error") | shown_codes("warning")
     assert met | BUILT_BY_OTHER_TESTS == set(CODES)
+
+
+def test_what_is_shown_as_a_warning_is_listed_as_one():
+    """What a comment may ignore is known before it is met."""
+    assert shown_codes("warning") == WARNINGS

@@ -1,0 +1,2 @@
+def it(row)
+    return row
