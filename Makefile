@@ -17,7 +17,7 @@ INSTALLING := $(VENV)/.installing
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help run test torture check bench clean FORCE
+.PHONY: help run test update torture check bench clean FORCE
 # With -j, two installations would meet in one .venv.
 .NOTPARALLEL:
 
@@ -31,6 +31,10 @@ run: $(RUN_STAMP)  ## run the example job over 7,884 airports
 
 test: check  ## check, then all tests
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
+
+update: $(DEV_STAMP)  ## write anew what is generated: tables, faults.md, the schema, texts of broken files
+	@$(BIN)/python docs/make.py
+	@UPDATE_FAULTS=1 $(BIN)/python -m pytest --quiet tests/jobfile/test_shown_faults.py
 
 torture: $(DEV_STAMP)  ## 2,000 kills, a failure at every file operation, thousands of power losses (an hour)
 	@TORTURE=1 TORTURE_KILLS=2000 $(BIN)/python -m pytest tests/durability --numprocesses 2

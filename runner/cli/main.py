@@ -14,8 +14,10 @@ from typing import NoReturn
 import click
 
 from runner.cli.diff import diff
+from runner.cli.explain import explain
 from runner.cli.plan import plan
 from runner.cli.run import run
+from runner.cli.schema import schema
 from runner.cli.validate import validate
 
 
@@ -48,6 +50,7 @@ def commands() -> None:
       runner run jobs/hubs.yaml  run a job
       runner plan jobs/hubs.yaml say what a run would do now
       runner diff jobs/hubs.yaml say what an edit of it changes
+      runner explain pool.size   explain a key, or the code of a fault
     """  # noqa: D301  # click wants the character, not the two of a raw text
 
 
@@ -55,6 +58,8 @@ commands.add_command(diff)
 commands.add_command(plan)
 commands.add_command(run)
 commands.add_command(validate)
+commands.add_command(explain)
+commands.add_command(schema)
 
 
 def main() -> NoReturn:
