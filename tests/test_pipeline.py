@@ -299,7 +299,7 @@ def test_an_input_that_breaks_midway_is_raised_after_its_items(bench):
     ("keys", "error", "match"),
     [
         ({"output": {"type": "jsonl", "path": "folder"}}, JobInvalid, "fault"),
-        ({"failures": {"dead_letter": "out.jsonl"}}, JobInvalid, "fault"),
+        ({"failures": {"dead_letter": "link.jsonl"}}, JobInvalid, "fault"),
         ({"failures": {"dead_letter": "folder"}}, JobInvalid, "fault"),
         ({"input": {"type": "jsonl", "path": "absent"}}, InputBroken, "does not exist"),
         ({"output": {"type": "jsonl", "path": "old.jsonl", "if_exists": "fail"}}, Refused, "exists"),
@@ -311,6 +311,7 @@ def test_an_input_that_breaks_midway_is_raised_after_its_items(bench):
 def test_what_can_be_known_before_is_raised_before_the_first_item(bench, keys, error, match):
     """No task is called, nothing that stands is touched."""
     (bench.root / "folder").mkdir()
+    (bench.root / "link.jsonl").symlink_to("out.jsonl")  # the same name would be a fault of the file
     (bench.root / "old.jsonl").write_text("old\n")
     with (bench.root / ".locked.jsonl.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
