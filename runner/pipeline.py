@@ -132,7 +132,7 @@ def run_job(run: Run) -> None:
         if delivery.conclude(is_complete=is_complete):
             _publish(run, destination, publication, delivery.freeze())
     finally:
-        _leave(run, destination, publication)
+        _leave(run, source, destination, publication)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +180,10 @@ def foresee(run: Run) -> Foresight:
             return Foresight(source, destination, is_skipped=True)
         if earlier is not None:
             return Foresight(source, destination)
-        return Foresight(source, destination, _find_unfinished(run, source, destination, publication))
+        unfinished = _find_unfinished(run, source, destination, publication)
+        if unfinished is not None and _is_fresh(unfinished.checkpoint):
+            unfinished = None
+        return Foresight(source, destination, unfinished)
     except Refused as refusal:
         return Foresight(source, destination, refusal=refusal)
 
@@ -464,8 +467,8 @@ def _is_to_be_resumed(run: Run, unfinished: Unfinished, source: Source) -> bool:
         if not run.must_resume:
             run.say("an unfinished run stands here whose input cannot be read again; this run starts over")
         return False
-    if checkpoint.is_empty and not is_done:
-        return False  # nothing is lost by starting over
+    if _is_fresh(checkpoint):
+        return _keeps_its_name(run, unfinished, source)
     done = f"{checkpoint.items:,} items are committed"
     if not run.must_resume:
         if run.job.unfinished == "restart":
@@ -483,6 +486,17 @@ def _is_to_be_resumed(run: Run, unfinished: Unfinished, source: Source) -> bool:
             f"{'; '.join(found)}. Undo that and run again, or start over with --restart"
         )
     return True
+
+
+def _keeps_its_name(run: Run, unfinished: Unfinished, source: Source) -> bool:
+    """Return whether a run that has committed nothing is begun once more under its own id.
+
+    Nothing is lost by starting over, but its tasks may have been called: a service that was given an
+    `idempotency_key` must get the same one again.
+    """
+    if run.must_resume or run.job.unfinished == "restart":
+        return False
+    return not _differences(run, unfinished, source)
 
 
 def _differences(run: Run, unfinished: Unfinished, source: Source) -> list[str]:
@@ -504,7 +518,8 @@ def _resume(run: Run, publication: Publication, unfinished: Unfinished) -> Check
     checkpoint = unfinished.checkpoint
     run.summary.run_id = unfinished.manifest.run_id
     run.log.continue_as(unfinished.manifest.run_id)
-    run.summary.resumed_from = checkpoint.index
+    is_fresh = _is_fresh(checkpoint)
+    run.summary.resumed_from = None if is_fresh else checkpoint.index
     if checkpoint.state == "published":
         run.say("an earlier run had published everything; clearing up what it left")
         return checkpoint
@@ -513,8 +528,14 @@ def _resume(run: Run, publication: Publication, unfinished: Unfinished) -> Check
         return checkpoint
     publication.resume(checkpoint)
     publication.commit(checkpoint)
-    run.say(f"going on with the unfinished run {run.summary.run_id} from item {checkpoint.index:,}")
+    if not is_fresh:
+        run.say(f"going on with the unfinished run {run.summary.run_id} from item {checkpoint.index:,}")
     return checkpoint
+
+
+def _is_fresh(checkpoint: Checkpoint) -> bool:
+    """Return whether nothing is committed yet, so that a run which goes on from there begins anew."""
+    return checkpoint.is_empty and checkpoint.state == "running"
 
 
 def _manifest(run: Run, source: Source, *, sizes: Mapping[str, int] | None = None) -> Manifest:
@@ -579,14 +600,18 @@ def _now(run: Run) -> str:
     return run.clock.now().isoformat(timespec="seconds")
 
 
-def _leave(run: Run, destination: Destination, publication: Publication) -> None:
-    """Keep the work of a run that did not publish, if there is any, and say where the dead letters lie."""
+def _leave(run: Run, source: Source, destination: Destination, publication: Publication) -> None:
+    """Keep the work of a run that did not publish, if there is any, and say where the dead letters lie.
+
+    A run whose task knows its id is kept in any case: see `_keeps_its_name`.
+    """
     summary = run.summary
     dead_letter = destination.dead_letter
     if summary.is_published:
         publication.release()
     else:
-        if not publication.abandon(keep=publication.dead_size > 0):
+        has_keys = run.task.context is not None and _is_resumable(run, source)
+        if not publication.abandon(keep=publication.dead_size > 0 or has_keys):
             return
         dead_letter = publication.staged_dead_letters
     summary.dead_letter = shorten(dead_letter, run.loaded.root)
