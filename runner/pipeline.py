@@ -7,6 +7,7 @@ before everything is done. An unfinished run of the same job is gone on with; on
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from itertools import islice
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any
+from weakref import ref
 
 from runner.clock import Clock
 from runner.config import Config
@@ -200,19 +202,21 @@ def _deliver(
     is_kept = _is_resumable(run, source)
     try:
         outcomes = _start_engine(run, source, delivery, checkpoint)
-        with outcomes, _deadline(run):
-            run.stop.attach(outcomes)
-            delivery.begin()
-            if is_kept:
-                committer.start()
-            for batch in outcomes:
-                with committer.lock:
-                    goes_on = delivery.take(batch)
-                committer.touched(delivery.size)
-                if not goes_on:
-                    break
-            delivery.note_times(outcomes)
-        run.summary.abandoned_threads = outcomes.abandoned
+        try:
+            with outcomes, _deadline(run):
+                run.stop.attach(outcomes)
+                delivery.begin()
+                if is_kept:
+                    committer.start()
+                for batch in outcomes:
+                    with committer.lock:
+                        goes_on = delivery.take(batch)
+                    committer.touched(delivery.size)
+                    if not goes_on:
+                        break
+                delivery.note_times(outcomes)
+        finally:
+            run.summary.abandoned_threads = outcomes.abandoned
         return outcomes.complete
     finally:
         if is_kept:
@@ -256,11 +260,11 @@ def _start_engine(run: Run, source: Source, delivery: Delivery, checkpoint: Chec
 
     def make_pool(done: SimpleQueue[Message]) -> Pool:
         if not policies:
-            return ThreadPool(open_worker, rescue, done, size=pool.size, is_chunked=chunksize > 1)
+            return _unforked(ThreadPool(open_worker, rescue, done, size=pool.size, is_chunked=chunksize > 1))
         delivery.pool = GuardedPool(
             open_worker, done, policies=policies, watcher=delivery.watch(), size=pool.size, clock=run.clock
         )
-        return delivery.pool
+        return _unforked(delivery.pool)
 
     return Outcomes(
         items,
@@ -272,6 +276,23 @@ def _start_engine(run: Run, source: Source, delivery: Delivery, checkpoint: Chec
         weigh=source.weigh,
         clock=run.clock,
     )
+
+
+def _unforked(pool: Pool) -> Pool:
+    """Let a child that a task forks end when it comes back from the task.
+
+    It would work on with a copy of the queue, and what it has inherited holds the lock. A child that ends
+    within the task, or calls exec, is not touched.
+    """
+    found = ref(pool)
+
+    def end() -> None:
+        mine = found()
+        if mine is not None:
+            mine.stop(drop=True)
+
+    os.register_at_fork(after_in_child=end)
+    return pool
 
 
 def _policies(run: Run) -> Policies:
@@ -327,10 +348,12 @@ def _opened(run: Run) -> tuple[Callable[..., object], Callable[[], None] | None]
         run.log.event("worker.open_failed", "error", traceback=user_frames(error, mask))
         said = f"{type_name(error)}: {message_of(error, mask)}"
         raise WorkerBroken(f"a worker could not be set up: `{run.task.dotted}` raised {said}") from error
-    return call, None if close is None else partial(_close, run, close)
+    return call, None if close is None else partial(_close, run, close, os.getpid())
 
 
-def _close(run: Run, close: Callable[[], object]) -> None:
+def _close(run: Run, close: Callable[[], object], pid: int) -> None:
+    if os.getpid() != pid:
+        os._exit(1)  # a child that the task has forked and let return; what it would close is its parent's
     try:
         close()
     except BaseException as error:  # all its items are done; it is told, and changes nothing

@@ -463,6 +463,7 @@ class _Keeper:
         pool._hung = [each for each in pool._hung if each.is_alive()]
         if thread is not None:
             pool._hung.append(thread)
+            pool._seats[number].thread = None  # nobody waits for it at the end
         error = AttemptTimeout(f"no result within {format_duration(self._timeout)}")
         failure = Failure("task", type_name(error), message_of(error), error.with_traceback(trace))
         pool._watcher.timed_out(turn.item, failure, number=turn.number, hanging=len(pool._hung))

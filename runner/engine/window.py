@@ -60,6 +60,8 @@ BROKEN_GRACE = 25.0
 """Seconds for what runs when a worker has broken: nobody may be there to ask twice."""
 LONGEST_GRACE = 1e8
 """Seconds, about three years: what the system's own waits can take, and longer than anybody means."""
+CLOSING_SECONDS = 60.0
+"""For workers to close what they have opened when all is delivered; arbitrary."""
 LOOK_SECONDS = 0.5
 WAKE = -3
 """Look again: somebody asked to stop."""
@@ -426,7 +428,7 @@ class Outcomes(Iterator[list[R]]):
         self._reader.stop()
         self._pool.stop(drop=not all_delivered)
         # Where all is delivered they are idle and only have to end; else they are beyond the grace.
-        self._join(60.0 if all_delivered else 0.0)
+        self._join(CLOSING_SECONDS if all_delivered and self._are_closed() else 0.0)
         error, self._error = self._error, None
         self.complete = all_delivered and error is None
         try:
@@ -436,6 +438,25 @@ class Outcomes(Iterator[list[R]]):
                 raise error
         finally:
             del error  # no cycle through this frame
+
+    def _are_closed(self) -> bool:
+        """Wait for idle workers to close what they have opened; return whether all did.
+
+        That is the user's code and may hang: then as long as it may, or as `drain` says meanwhile.
+        """
+        until = self._clock.monotonic() + CLOSING_SECONDS
+        while self._exited < self._pool.size:
+            if self._deadline is not None:
+                until = min(until, self._deadline)
+            seconds = until - self._clock.monotonic()
+            if seconds <= 0:
+                return False
+            try:
+                kind, _, _ = self._done.get(timeout=min(LOOK_SECONDS, seconds))
+            except Empty:
+                continue
+            self._exited += kind == EXITED
+        return True
 
     def drain(self, *, grace: float | None = None) -> None:
         """Draw nothing more, drop what is queued, let running items finish; the rest is still delivered.

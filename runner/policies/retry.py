@@ -65,6 +65,14 @@ class Rule:
     backoff: Backoff
     then: Literal["fail", "stop"] = "fail"
 
+    def is_for(self, error: BaseException) -> bool:
+        """Return whether a class of `errors` is that of `error` or a base of it.
+
+        As an `except` clause finds it: `isinstance` would ask the class, and what that answers, or raises,
+        is the business of its author.
+        """
+        return any(kind is each for kind in type(error).__mro__ for each in self.errors)
+
 
 class Decision(NamedTuple):
     """What happens after a failed attempt.
@@ -104,7 +112,7 @@ class RetryPolicy:
         what a service asks for in its `Retry-After` (RFC 9110, 10.2.3).
         """
         for number, rule in enumerate(self.rules):
-            if not isinstance(error, rule.errors):
+            if not rule.is_for(error):
                 continue
             failed = used[number] + 1
             used = (*used[:number], failed, *used[number + 1 :])
@@ -119,6 +127,6 @@ def retry_after(error: BaseException) -> float:
     """Return the seconds that the error asks for, 0 where it asks for none."""
     try:
         seconds = float(getattr(error, "retry_after", 0.0) or 0.0)
-    except Exception:  # the error's own attribute may be anything
+    except BaseException:  # the error's own attribute may be anything, and no item may end a worker
         return 0.0
     return seconds if math.isfinite(seconds) and seconds > 0 else 0.0

@@ -61,7 +61,10 @@ def open_task(
     """Return what a worker calls with each item, and what closes it; called in the worker's own thread.
 
     A class is built with the arguments of `with:` and entered if it can be (`__enter__`); it is closed by
-    `__exit__`, else by `close`. What the class raises goes through.
+    `__exit__`, else by `close` where that is a method. What the class raises goes through.
+
+    Raises:
+        TypeError: What `__enter__` returned cannot be called.
 
     Args:
         task: The function or class.
@@ -75,8 +78,15 @@ def open_task(
         if leave is not None and hasattr(worker, "__enter__"):
             worker = worker.__enter__()
             close = partial(leave, None, None, None)
+            if not callable(worker):
+                close()
+                raise TypeError(
+                    f"its `__enter__` returned a value of type {type(worker).__name__}, which cannot be "
+                    "called with an item; let it return self"
+                )
         else:
             close = getattr(worker, "close", None)
+            close = close if callable(close) else None  # a share has a `close`, too
         call: Callable[..., object] = worker
     else:
         call = partial(task, **with_) if with_ else task

@@ -339,6 +339,50 @@ def test_more_hung_threads_than_workers_end_the_run() -> None:
     assert not started.outcomes.complete
 
 
+def test_nobody_waits_for_a_thread_that_timed_out_after_the_run_was_stopped() -> None:
+    """Its place stays empty then; the run ends with the last attempt, and counts the thread once."""
+    clock, both = VirtualClock(), threading.Barrier(2)
+
+    def task(index: int, number: int) -> int:
+        both.wait()
+        if index == 0:
+            started.outcomes.drain(grace=25)
+        clock.sleep(10_000)
+        return index
+
+    started = Started(task, 2, clock=clock, size=2, timeout=5.0)
+    try:
+        assert [outcome[0].index for batch in started.outcomes for outcome in batch] == [0, 1]
+        assert clock.monotonic() == 5.0
+        assert started.outcomes.abandoned == 2
+        assert started.outcomes.complete
+    finally:
+        clock.advance(1e6)
+
+
+@pytest.mark.parametrize("is_asked", [False, True])
+def test_a_worker_that_never_closes_is_left_behind(is_asked: bool) -> None:
+    """After a minute, or after the grace of somebody who asks to stop; everything is delivered before."""
+    clock = VirtualClock()
+    attempt = make_full_attempt(lambda item: item.raw, lambda value: value, None)
+
+    def close() -> None:
+        if is_asked:
+            started.outcomes.drain(grace=25)
+        clock.sleep(10_000)
+
+    started = Started(
+        lambda *_: None, 5, clock=clock, size=2, timeout=5.0, open_worker=lambda: (attempt, close)
+    )
+    try:
+        assert len([outcome for batch in started.outcomes for outcome in batch]) == 5
+        assert clock.monotonic() == (25.0 if is_asked else 60.0)
+        assert started.outcomes.abandoned == 2
+        assert started.outcomes.complete
+    finally:
+        clock.advance(1e6)
+
+
 def test_threads_that_come_back_are_not_counted_as_hung() -> None:
     """The cap is on those that hang at the same time, not on timeouts in all."""
     clock = VirtualClock()

@@ -20,6 +20,30 @@ class Busy(ConnectionError):
     retry_after = 7
 
 
+class Spiteful:
+    """A value that wants to end the worker that looks at it."""
+
+    def __float__(self) -> float:
+        raise SystemExit
+
+
+class Unhelpful(type):
+    """A metaclass that does not say what is an instance."""
+
+    def __instancecheck__(cls, each: object) -> bool:
+        raise RuntimeError("who knows")
+
+    def __eq__(cls, other: object) -> bool:
+        raise RuntimeError("who knows")
+
+    __subclasscheck__ = __eq__
+    __hash__ = type.__hash__
+
+
+class Strange(Exception, metaclass=Unhelpful):
+    """An exception whose class cannot be asked."""
+
+
 def test_delays_grow_by_the_factor_up_to_the_longest() -> None:
     """1, 3, 9, then 20 for ever, also after more attempts than a float can count."""
     delays = [PLAIN.delay(failed, random.Random(1)) for failed in (1, 2, 3, 4, 5, 10_000)]
@@ -57,11 +81,19 @@ def test_the_first_rule_that_fits_decides_and_counts_alone() -> None:
     assert policy.decide(ValueError(), policy.fresh).action == "fail"
 
 
+def test_a_rule_fits_as_an_except_clause_does() -> None:
+    """By the bases that an exception has, whatever its class says of its instances."""
+    policy = RetryPolicy((Rule((Strange, ConnectionError), 2, PLAIN),))
+    assert policy.decide(Strange(), policy.fresh).action == "retry"
+    assert policy.decide(ConnectionResetError(), policy.fresh).action == "retry"
+    assert policy.decide(ValueError(), policy.fresh).action == "fail"
+
+
 def test_what_the_error_asks_for_is_waited_for() -> None:
     """`retry_after` wins over a shorter backoff; what is no number of seconds is nothing."""
     policy = RetryPolicy((Rule((Busy,), 3, PLAIN),))
     assert policy.decide(Busy(), policy.fresh).delay == 7.0
-    for odd in (None, "soon", -3, float("nan"), float("inf")):
+    for odd in (None, "soon", -3, float("nan"), float("inf"), 10**400, Spiteful()):
         error = Busy()
         error.retry_after = odd  # type: ignore[assignment]
         assert retry_after(error) == 0.0

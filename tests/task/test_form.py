@@ -55,6 +55,14 @@ TASKS = """\
             EVENTS.append("closed too")
         def __call__(self, item): ...
 
+    class Elsewhere(Entered):
+        def __enter__(self):
+            return 5
+
+    class Share:
+        close = 104.2
+        def __call__(self, item): return item
+
     class Pairs:
         def __call__(self, item):
             yield item
@@ -121,6 +129,22 @@ def test_a_context_manager_is_entered_and_left(root: Path) -> None:
     assert close is not None
     close()
     assert tasks.EVENTS == ["entered", ("left", (None, None, None))]
+
+
+def test_what_is_entered_must_be_callable(root: Path) -> None:
+    """Else no item could be done: it is left again, and the worker is not opened."""
+    task = load("Elsewhere", root)
+    with pytest.raises(TypeError, match="`__enter__` returned a value of type int"):
+        task.open()
+    import tasks
+
+    assert tasks.EVENTS == [("left", (None, None, None))]
+
+
+def test_a_close_that_is_no_method_is_left_alone(root: Path) -> None:
+    """It may be the price of a share at the end of the day."""
+    call, close = load("Share", root).open()
+    assert (call(4), close) == (4, None)
 
 
 @pytest.mark.parametrize(
