@@ -137,11 +137,11 @@ class RunLog:
 
     def _close(self) -> None:
         self._is_open = False
-        if self._file is not None:
-            file, self._file = self._file, None
+        file, self._file = self._file, None
+        if file is not None:
             try:
                 file.close()
-            except OSError as error:  # a network file system says only now what it could not write
+            except OSError as error:  # a full disk over the network, or a task that closed it for us
                 self._fail(error)
 
     def _fail(self, error: OSError) -> None:
