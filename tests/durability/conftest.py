@@ -23,6 +23,8 @@ KILLED = -signal.SIGKILL
 TASKS = """\
     import os, time
 
+    from runner import Context
+
     PAUSE = float(os.environ.get("PAUSE", "0"))
 
     def work(item):
@@ -45,6 +47,36 @@ TASKS = """\
     def text(item):
         row = work(item)
         return row and f"{row['n']} {row['text']}"
+
+    def flaky(item, context):
+        # What fails depends on the item and the attempt alone.
+        number, attempt = int(item["n"]), context.attempt
+        if number % 5 == 1 and attempt == 1 or number % 31 == 3 or number % 17 == 2 and attempt < 4:
+            raise ConnectionError(f"{number} is busy")
+
+    class Flaky:
+        def __init__(self, hang=0.0):
+            self.hang, self.is_open = hang, True
+
+        def __call__(self, item, context: Context):
+            assert self.is_open
+            flaky(item, context)
+            if self.hang and int(item["n"]) % 80 == 7 and context.attempt == 1:
+                time.sleep(self.hang)
+            return work(item)
+
+        def close(self):
+            self.is_open = False
+
+    class Several(Flaky):
+        def __call__(self, item, context: Context):
+            row = super().__call__(item, context) or {"n": int(item["n"]), "text": "", "square": 0}
+            for part in range(row["n"] % 4):
+                yield {"part": part, **row}
+                if row["n"] % 23 == 3 and part == 1:
+                    raise ValueError(f"no third row of {row['n']}")
+                if row["n"] % 9 == 2 and context.attempt == 1:
+                    raise ConnectionError(f"{row['n']} was cut off after a row")
 
     def numbers(stop):
         for number in range(stop):
