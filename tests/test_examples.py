@@ -19,7 +19,7 @@ ROWS = {
     "nearest_hub": ("out/nearest_hub.jsonl", AIRPORTS),
     "airport_pages": ("out/airport_pages.failed.jsonl", 0),
 }
-TESTED_APART = {"checksums", "clean_log", "daylight", "fetch_pages"}
+TESTED_APART = {"checksums", "clean_log", "daylight", "fetch_pages", "register"}
 """Examples with a test of their own in `tests/jobs`: they need a server, or fail in part, or say more."""
 JOBS = sorted((REPOSITORY / "jobs").glob("*.yaml"))
 
@@ -32,12 +32,12 @@ def copy(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
     """Run a command there; `jobs` is that of the copy."""
     return subprocess.run(
         [sys.executable, "-m", "runner", *words],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONDONTWRITEBYTECODE": "1"},
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONDONTWRITEBYTECODE": "1", **environ},
         capture_output=True,
         text=True,
         timeout=60,
@@ -67,7 +67,7 @@ def test_an_example_runs_to_its_end(copy: Path, job: Path) -> None:
 
 def test_the_examples_have_no_faults(copy: Path) -> None:
     """`runner validate jobs/` finds them all and nothing wrong with them."""
-    done = run(copy, "validate", "jobs")
+    done = run(copy, "validate", "jobs", DIRECTORY_TOKEN="open-sesame")
     assert done.returncode == 0, done.stdout
     assert f"no faults in {len(JOBS)} job files" in done.stderr
 

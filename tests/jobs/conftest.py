@@ -24,13 +24,13 @@ class Project:
         shutil.copytree(REPOSITORY / "jobs", root / "jobs", ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(REPOSITORY / "pyproject.toml", root)
 
-    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """Run a job through the command line; `jobs` is that of the copy."""
+    def run(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+        """Run a job through the command line, with `more` environment; `jobs` is that of the copy."""
         environ = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
         return subprocess.run(
             [sys.executable, "-m", "runner", "run", *words],
             cwd=self.root,
-            env={**environ, "PYTHONPATH": str(REPOSITORY), "PYTHONDONTWRITEBYTECODE": "1"},
+            env={**environ, "PYTHONPATH": str(REPOSITORY), "PYTHONDONTWRITEBYTECODE": "1", **more},
             capture_output=True,
             text=True,
             timeout=60,
