@@ -274,7 +274,7 @@ def test_changed_code_can_be_accepted_in_the_plan_too(project, plan):
     """`--accept code` means the same to both."""
     make_unfinished(project)
     project.write("tasks.py", project.read("tasks.py") + "\n# a comment\n")
-    assert "the code of tasks.odd_ones_fail changed" in plan(code=3)["message"]
+    assert "the code in tasks.py changed" in plan(code=3)["message"]
     assert plan("--accept", "code")["unfinished"]["index"] == 3
 
 
