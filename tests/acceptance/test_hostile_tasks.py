@@ -272,6 +272,27 @@ def test_a_thousand_workers_under_every_policy(hostile: Project) -> None:
     assert hostile.lines("out.jsonl") == list(range(3000))
 
 
+def test_an_attempt_that_ends_at_its_timeout_is_one_or_the_other(hostile: Project) -> None:
+    """A row or a dead letter, never both and never neither, however close it is."""
+    hostile.job(
+        task="hostile.pauses",
+        input={"type": "range", "stop": 400},
+        pool={"size": 32},
+        timeout="10ms",
+        retry={"attempts": 2, "errors": ["TimeoutError"], "backoff": {"initial": "1ms", "max": "2ms"}},
+        failures={"tolerate": "all"},
+    )
+    for _ in range(40):  # on a busy machine more threads may hang for a moment than there are workers
+        done = hostile.run("--json")
+        if done.code != 4:
+            break
+    assert done.code == 0, done.err
+    rows, dead = hostile.lines("out.jsonl"), [each["index"] for each in hostile.lines("out.failed.jsonl")]
+    assert rows == sorted(rows)
+    assert dead == sorted(dead)
+    assert sorted(rows + dead) == list(range(400))
+
+
 def test_what_is_entered_must_be_callable(hostile: Project) -> None:
     """Else every item would fail for what is no fault of its own; what was entered is left."""
     hostile.job(task="hostile.Elsewhere", failures={"tolerate": "all"})
