@@ -83,12 +83,13 @@ class Registrar:
         path = f"{self._path}/airports/{quote(airport['iata'], safe='')}"
         try:
             self._connection.request("PUT", path, json.dumps(airport), headers)
-            answer = self._connection.getresponse()
-            body = answer.read(MOST_BYTES)
+            with self._connection.getresponse() as answer:
+                body = answer.read(MOST_BYTES)
+                is_whole = answer.isclosed()
         except BaseException:
             self._connection.close()  # it may be in the middle of an answer; the next request opens it anew
             raise
-        if not answer.isclosed():
+        if not is_whole:
             self._connection.close()
             raise ValueError(f"the answer has more than {MOST_BYTES:,} bytes")
         check(answer)
