@@ -341,16 +341,17 @@ def test_more_hung_threads_than_workers_end_the_run() -> None:
 
 def test_nobody_waits_for_a_thread_that_timed_out_after_the_run_was_stopped() -> None:
     """Its place stays empty then; the run ends with the last attempt, and counts the thread once."""
-    clock, both = VirtualClock(), threading.Barrier(2)
+    clock, all_there = VirtualClock(), threading.Barrier(3)
 
     def task(index: int, number: int) -> int:
-        both.wait()
+        all_there.wait()
         if index == 0:
             started.outcomes.drain(grace=25)
         clock.sleep(10_000)
         return index
 
     started = Started(task, 2, clock=clock, size=2, timeout=5.0)
+    all_there.wait()
     try:
         assert [outcome[0].index for batch in started.outcomes for outcome in batch] == [0, 1]
         assert clock.monotonic() == 5.0
