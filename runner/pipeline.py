@@ -398,7 +398,7 @@ def _begin(run: Run, source: Source, destination: Destination, publication: Publ
     """
     unfinished = _find_unfinished(run, source, destination, publication)
     if unfinished is not None:
-        return _resume(run, publication, unfinished)
+        return _resume(run, source, publication, unfinished)
     publication.begin(_manifest(run, source))
     return Checkpoint()
 
@@ -537,7 +537,7 @@ def _differences(run: Run, unfinished: Unfinished, source: Source) -> list[str]:
     return differences(before, now, accept=run.accept, may_grow=_may_grow(run), check=check)
 
 
-def _resume(run: Run, publication: Publication, unfinished: Unfinished) -> Checkpoint:
+def _resume(run: Run, source: Source, publication: Publication, unfinished: Unfinished) -> Checkpoint:
     checkpoint = unfinished.checkpoint
     run.summary.run_id = unfinished.manifest.run_id
     run.log.continue_as(unfinished.manifest.run_id)
@@ -549,7 +549,13 @@ def _resume(run: Run, publication: Publication, unfinished: Unfinished) -> Check
     if checkpoint.state == "complete":
         run.say("an earlier run had done all its items; publishing them now")
         return checkpoint
-    publication.resume(checkpoint)
+    try:
+        publication.resume(checkpoint)
+    except Refused:
+        if not is_fresh:
+            raise
+        publication.begin(_manifest(run, source))  # its files are damaged, and nothing was in them
+        return Checkpoint()
     publication.commit(checkpoint)
     if not is_fresh:
         run.say(f"going on with the unfinished run {run.summary.run_id} from item {checkpoint.index:,}")

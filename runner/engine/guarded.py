@@ -232,7 +232,8 @@ class GuardedPool:
                 thread.join(max(0.0, deadline - clock.monotonic()))
 
     def _threads(self) -> list[Thread]:
-        return [seat.thread for seat in self._seats if seat.thread is not None]
+        # Looked at once each: the keeper may empty a seat meanwhile.
+        return [thread for seat in self._seats if (thread := seat.thread) is not None]
 
     def _seat(self, seat: _Seat, *, is_replacement: bool) -> None:
         """Start the thread of a seat. Raises RuntimeError when the system has no more."""

@@ -63,13 +63,13 @@ def open_task(
     A class is built with the arguments of `with:` and entered if it can be (`__enter__`); it is closed by
     `__exit__`, else by `close` where that is a method. What the class raises goes through.
 
-    Raises:
-        TypeError: What `__enter__` returned cannot be called.
-
     Args:
         task: The function or class.
         with_: The arguments of `with:`.
         context: Name of the parameter that takes the context. Then a second argument is taken for it.
+
+    Raises:
+        TypeError: What `__enter__` returned cannot be called.
     """
     close: Callable[[], object] | None = None
     if isinstance(task, type):

@@ -473,6 +473,23 @@ def test_a_run_killed_before_anything_was_committed_starts_afresh(lab: Lab) -> N
     assert ended.report["items"] == 5
 
 
+@pytest.mark.parametrize("is_damaged", [False, True])
+def test_a_run_killed_before_anything_was_committed_keeps_its_name(lab: Lab, is_damaged: bool) -> None:
+    """The same job begins again under its run id, which services know; its files do not matter."""
+    lab.job(commit={"every": "60s"})
+    calls = str(lab.root / "calls")
+    assert lab.run(kill_when=(calls, 9), environ={"PAUSE": "0.01", "CALLS": calls}).code == KILLED
+    before = json.loads((lab.work / "manifest.json").read_bytes())["run_id"]
+    if is_damaged:
+        (lab.work / "dead").unlink()
+    ended = lab.run("--json")
+    assert ended.code == 0, ended.err
+    assert (ended.report["run_id"], ended.report["resumed_from"]) == (before, None)
+    assert "unfinished" not in ended.err
+    assert not lab.leftovers()
+    assert lab.run("--json").report["run_id"] != before
+
+
 def test_a_resumed_run_keeps_its_name_and_counts_over_all_its_processes(lab: Lab) -> None:
     """`run_id` stays, `resumed_from` is the first item of this process, counts are those of the whole run."""
     reference = _start(lab)
