@@ -15,6 +15,7 @@ import click
 
 from runner.cli.diff import diff
 from runner.cli.explain import explain
+from runner.cli.init import init
 from runner.cli.plan import plan
 from runner.cli.run import run
 from runner.cli.schema import schema
@@ -46,6 +47,7 @@ def commands() -> None:
     """Run one Python function over many items, as a YAML job file says.
 
     \b
+      runner init                make a job file from a function and data, or an example
       runner validate jobs/      look for faults in job files; runs nothing
       runner run jobs/hubs.yaml  run a job
       runner plan jobs/hubs.yaml say what a run would do now
@@ -56,6 +58,7 @@ def commands() -> None:
 
 commands.add_command(diff)
 commands.add_command(plan)
+commands.add_command(init)
 commands.add_command(run)
 commands.add_command(validate)
 commands.add_command(explain)

@@ -1,0 +1,187 @@
+"""`runner init`: a job file from a function and data, or an example that runs."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from runner.scaffold.guess import Guess
+
+
+@click.command()
+@click.option(
+    "--from", "function", metavar="FUNCTION", help="What to call: module.function, or file.py:function."
+)
+@click.option(
+    "--input",
+    "data",
+    metavar="FILE",
+    help="What to call it on: a file, a glob, or - for standard input.",
+)
+@click.option(
+    "-o", "--output", "target", type=click.Path(path_type=Path), metavar="JOB", help="The job file to write."
+)
+@click.argument("folder", required=False, type=click.Path(path_type=Path), metavar="[FOLDER]")
+def init(function: str | None, data: str | None, target: Path | None, folder: Path | None) -> int:
+    """Write a job file, with a few words at each line.
+
+    With --from and --input: for that function and that data, which are read and not run. In a folder
+    that holds one function and one data file, these are taken. In an empty folder: an example that
+    runs, with its task and its data. Nothing is asked, and no file is overwritten.
+
+    Exit code 0: written; 2: not.
+    """
+    from runner.cli.words import say
+    from runner.errors import InputBroken, UsageError
+
+    try:
+        if folder is not None:
+            if function or data or target:
+                raise UsageError(
+                    "FOLDER is for the example; with --from and --input, name the job file with -o"
+                )
+            if folder.exists() and not folder.is_dir():
+                hint = f"; is it the data? runner init --input {shlex.quote(str(folder))}"
+                raise UsageError(f"{folder} is a file, not a folder{hint}")
+            folder.mkdir(parents=True, exist_ok=True)
+            os.chdir(folder)
+        if target is None and function is None and data is None and _is_empty(Path.cwd()):
+            return _write_example(folder)
+        return _write_job(function, data, target)
+    except (UsageError, InputBroken) as error:
+        say(f"error: {error}")
+    except OSError as error:
+        say(f"error: cannot write {error.filename}: {error.strerror}")
+    return 2
+
+
+def _is_empty(folder: Path) -> bool:
+    """Whether there is nothing in a folder that a job could be made of."""
+    from runner.scaffold.function import functions_in
+    from runner.scaffold.guess import find_data
+
+    return not functions_in(folder, folder) and not find_data(folder)
+
+
+def _write_example(folder: Path | None) -> int:
+    from runner.errors import UsageError
+    from runner.scaffold.example import FILES
+
+    taken = [name for name in FILES if os.path.lexists(name)]
+    if taken:
+        raise UsageError(
+            f"{' and '.join(taken)} stands here already, and init overwrites nothing; use another folder"
+        )
+    for name, text in FILES.items():
+        _create(Path(name), text)
+        click.echo(f"wrote {name if folder is None else folder / name}")
+    first = [] if folder is None else [f"cd {shlex.quote(str(folder))}"]
+    _tell_next([*first, "runner validate job.yaml", "runner run job.yaml"])
+    return 0
+
+
+def _write_job(name: str | None, data: str | None, target: Path | None) -> int:
+    from runner.jobfile import find_root
+    from runner.scaffold.function import find_function
+    from runner.scaffold.guess import guess_input
+    from runner.scaffold.job_text import doubts, render_job
+
+    root = find_root((target or Path("job.yaml")).absolute())
+    name, data = name or _only_function(root), data or _only_data()
+    function = find_function(name, root)
+    guess = guess_input(_from_root(data, root), root)
+    target = target or Path(f"{function.dotted.rpartition('.')[2]}.yaml")
+    text = render_job(function, guess, stem=target.stem, command=shlex.quote(str(target)))
+    if target.parent != Path():
+        target.parent.mkdir(parents=True, exist_ok=True)
+    _create(target, text)
+    click.echo(f"wrote {target}: {function.dotted} on {data}, {_kind(guess)}")
+    _check(target)
+    for doubt in doubts(function, guess):
+        click.echo(f"warning: {doubt}", err=True)
+    params = "".join(f" -p {each.name}=..." for each in function.arguments if each.default is None)
+    job = shlex.quote(str(target))
+    _tell_next([f"runner validate {job}", f"runner run {job}{params}"])
+    return 0
+
+
+def _check(target: Path) -> None:
+    """Show what `runner validate` would say of the file: nothing, or init has a bug."""
+    from datetime import UTC, datetime
+
+    from runner.cli.words import show_problems
+    from runner.jobfile import load_job
+
+    loaded = load_job(target, environ=os.environ, now=datetime.now(UTC), strict_env=False)
+    if loaded.problems:
+        show_problems(loaded.problems, {str(target): loaded.text})
+
+
+def _only_function(root: Path) -> str:
+    """Return the one function that lies in the current folder, or else in the project root.
+
+    Raises:
+        UsageError: There is none, or there are several.
+    """
+    from runner.errors import UsageError
+    from runner.scaffold.function import functions_in
+
+    here = Path.cwd()
+    found = (functions_in(here, root) if here.is_relative_to(root) else []) or functions_in(root, root)
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise UsageError(
+            f"--from is missing: which function is to be called? There is none in {root}; write one, "
+            "such as `def work(item): return item` in tasks.py, and name it: --from tasks.work"
+        )
+    listed = ", ".join(found[:8]) + (" and more" if len(found) > 8 else "")
+    raise UsageError(f"--from is missing: which function is to be called? There is {listed}")
+
+
+def _only_data() -> str:
+    """Return the one data file that lies in the current folder; raises UsageError like `_only_function`."""
+    from runner.errors import UsageError
+    from runner.scaffold.guess import find_data
+
+    found = find_data(Path.cwd())
+    if len(found) == 1:
+        return found[0]
+    there = f"There is {', '.join(found[:8])}" if found else "There is no file here that looks like data"
+    raise UsageError(f"--input is missing: what is it to be called on? {there}")
+
+
+def _from_root(data: str, root: Path) -> str:
+    """Return a path as the job file names it: from the project root where it is below it."""
+    if data == "-":
+        return data
+    path = os.path.normpath(Path.cwd() / data)
+    return os.path.relpath(path, root) if Path(path).is_relative_to(root) else path
+
+
+def _kind(guess: Guess) -> str:
+    fields = f" with {len(guess.fields)} columns" if guess.kind == "csv" and guess.fields else ""
+    return f"read as {guess.kind}{fields}"
+
+
+def _create(path: Path, text: str) -> None:
+    from runner.errors import UsageError
+
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise UsageError(
+            f"{path} stands here already, and init overwrites nothing; name another with -o"
+        ) from None
+
+
+def _tell_next(commands: list[str]) -> None:
+    click.echo("\nnext:")
+    for command in commands:
+        click.echo(f"  {command}")
