@@ -33,11 +33,12 @@ ALLOWED = {
     "destination": {"ground", "jobfile", "config", "sinks", "ledger"},
     "delivery": INSIDE | {"pipeline"},
     "scaffold": {"ground", "jobfile", "sources", "task", "scaffold"},
+    "preview": INSIDE | {"preview"},
     "testing": INSIDE,
     "pipeline": INSIDE | {"delivery"},
     "plan": INSIDE | {"pipeline"},
     "__init__": INSIDE | {"pipeline"},
-    "cli": INSIDE | {"pipeline", "plan", "delivery", "scaffold", "cli", "__init__"},
+    "cli": INSIDE | {"pipeline", "plan", "delivery", "scaffold", "preview", "cli", "__init__"},
     "__main__": {"pipeline", "cli", "__init__"},
 }
 """For each room, the rooms that it may import from."""

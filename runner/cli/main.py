@@ -17,6 +17,7 @@ from runner.cli.diff import diff
 from runner.cli.explain import explain
 from runner.cli.init import init
 from runner.cli.plan import plan
+from runner.cli.preview import preview
 from runner.cli.run import run
 from runner.cli.schema import schema
 from runner.cli.validate import validate
@@ -49,6 +50,7 @@ def commands() -> None:
     \b
       runner init                make a job file from a function and data, or an example
       runner validate jobs/      look for faults in job files; runs nothing
+      runner preview JOB         call the task on the first items; writes nothing
       runner run jobs/hubs.yaml  run a job
       runner plan jobs/hubs.yaml say what a run would do now
       runner diff jobs/hubs.yaml say what an edit of it changes
@@ -59,6 +61,7 @@ def commands() -> None:
 commands.add_command(diff)
 commands.add_command(plan)
 commands.add_command(init)
+commands.add_command(preview)
 commands.add_command(run)
 commands.add_command(validate)
 commands.add_command(explain)
