@@ -3,8 +3,8 @@
     python benchmarks/advice.py [KIND ...]
 
 Each task is previewed, then run with the advised pool and with others, all in turn, five times. Printed is
-the best of each, in items a second (others on the machine only ever make a run slower), how far the advice is from the
-best of all, and the CPU seconds that an item cost, start included, which do not depend on what else runs.
+the best of each, in items a second (others on the machine only ever make a run slower), how far the advice is
+from the best of all, and the CPU time of an item, start included, which depends less on what else runs.
 """
 
 from __future__ import annotations

@@ -86,6 +86,10 @@ class Files:
         """Give the file the mode that a plain `open` would have given it."""
         os.fchmod(fd, 0o666 & ~self._umask)
 
+    def copy_mode(self, fd: int, path: Path) -> None:
+        """Give the file the mode of another."""
+        os.fchmod(fd, path.stat().st_mode & 0o7777)
+
     def close(self, fd: int) -> None:
         """Close the descriptor."""
         os.close(fd)

@@ -289,7 +289,7 @@ class TaskRun:
 
 
 def run_task(
-    task: str | Callable[..., object],
+    task: str | Callable[..., object] | Task,
     items: Iterable[object],
     *,
     with_: Mapping[str, object] | None = None,
@@ -301,11 +301,13 @@ def run_task(
     clock: Clock | None = None,
     seed: int = 0,
     run_id: str = "test",
+    encode: Callable[[object], object] = lambda row: row,
 ) -> TaskRun:
     """Run a task on items in the real engine, under the policies of a job; write nothing.
 
     Args:
-        task: A function, generator function or class; or its dotted path.
+        task: A function, generator function or class; or its dotted path; or a loaded task, which has its
+            arguments.
         items: What it is called with, one after the other; they are converted as its annotation says.
         with_: Its keyword arguments, as `with:` gives them.
         params: What `runner.Context` has as parameters.
@@ -317,6 +319,7 @@ def run_task(
             slow service would, calls `clock.sleep`.
         seed: For the jitter of the delays.
         run_id: The id of the run, of which the idempotency keys are made.
+        encode: What becomes of each row, such as the `encode` of an output, which may refuse it.
 
     Raises:
         TaskRejected: The task cannot be called with an item and `with_`.
@@ -343,7 +346,7 @@ def run_task(
         attempt = make_full_attempt(
             lambda item: item.raw,
             noted,
-            lambda row: row,
+            encode,
             convert=loaded.convert,
             context=lambda index, number: Context(index, number, run_id, params or {}),
             is_many=loaded.is_many,
@@ -377,7 +380,9 @@ def run_task(
     return TaskRun(found, seconds, observer, any(item.failure.stops for item in found if item.failure))
 
 
-def _task(task: str | Callable[..., object], with_: Mapping[str, object]) -> Task:
+def _task(task: str | Callable[..., object] | Task, with_: Mapping[str, object]) -> Task:
+    if isinstance(task, Task):
+        return task
     if isinstance(task, str):
         return load_task(task, root=Path.cwd(), policy=Policy(), with_=with_)
     return make_task(getattr(task, "__name__", type(task).__name__), task, with_)

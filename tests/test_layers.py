@@ -34,11 +34,12 @@ ALLOWED = {
     "delivery": INSIDE | {"pipeline"},
     "scaffold": {"ground", "jobfile", "sources", "task", "scaffold"},
     "preview": INSIDE | {"preview"},
+    "job_tests": INSIDE | {"testing", "job_tests"},
     "testing": INSIDE,
     "pipeline": INSIDE | {"delivery"},
     "plan": INSIDE | {"pipeline"},
     "__init__": INSIDE | {"pipeline"},
-    "cli": INSIDE | {"pipeline", "plan", "delivery", "scaffold", "preview", "cli", "__init__"},
+    "cli": INSIDE | {"pipeline", "plan", "delivery", "scaffold", "preview", "job_tests", "cli", "__init__"},
     "__main__": {"pipeline", "cli", "__init__"},
 }
 """For each room, the rooms that it may import from."""

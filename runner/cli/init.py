@@ -81,19 +81,29 @@ def _write_example(folder: Path | None) -> int:
         _create(Path(name), text)
         click.echo(f"wrote {name if folder is None else folder / name}")
     first = [] if folder is None else [f"cd {shlex.quote(str(folder))}"]
-    _tell_next([*first, "runner validate job.yaml", "runner run job.yaml"])
+    _tell_next([*first, "runner preview job.yaml", "runner test job.yaml", "runner run job.yaml"])
     return 0
 
 
 def _write_job(name: str | None, data: str | None, target: Path | None) -> int:
+    from runner.errors import UsageError
     from runner.jobfile import find_root
+    from runner.jobfile.load import has_mark
     from runner.scaffold.function import find_function
     from runner.scaffold.guess import guess_input
     from runner.scaffold.job_text import doubts, render_job
 
     root = find_root((target or Path("job.yaml")).absolute())
     name, data = name or _only_function(root), data or _only_data()
-    function = find_function(name, root)
+    try:
+        function = find_function(name, root)
+    except UsageError as error:
+        if root == Path.cwd() or has_mark(root):
+            raise
+        hint = (
+            f"the project root is {root}, the folder of the job file; mark another with an empty config.yaml"
+        )
+        raise UsageError(f"{error}\n  {hint}") from None
     guess = guess_input(_from_root(data, root), root)
     target = target or Path(f"{function.dotted.rpartition('.')[2]}.yaml")
     text = render_job(function, guess, stem=target.stem, command=shlex.quote(str(target)))
@@ -106,7 +116,7 @@ def _write_job(name: str | None, data: str | None, target: Path | None) -> int:
         click.echo(f"warning: {doubt}", err=True)
     params = "".join(f" -p {each.name}=..." for each in function.arguments if each.default is None)
     job = shlex.quote(str(target))
-    _tell_next([f"runner validate {job}", f"runner run {job}{params}"])
+    _tell_next([f"runner preview {job}{params}", f"runner run {job}{params}"])
     return 0
 
 

@@ -20,6 +20,7 @@ from runner.cli.plan import plan
 from runner.cli.preview import preview
 from runner.cli.run import run
 from runner.cli.schema import schema
+from runner.cli.test import test
 from runner.cli.validate import validate
 
 
@@ -51,6 +52,7 @@ def commands() -> None:
       runner init                make a job file from a function and data, or an example
       runner validate jobs/      look for faults in job files; runs nothing
       runner preview JOB         call the task on the first items; writes nothing
+      runner test jobs/          run the tests in job files
       runner run jobs/hubs.yaml  run a job
       runner plan jobs/hubs.yaml say what a run would do now
       runner diff jobs/hubs.yaml say what an edit of it changes
@@ -63,6 +65,7 @@ commands.add_command(plan)
 commands.add_command(init)
 commands.add_command(preview)
 commands.add_command(run)
+commands.add_command(test)
 commands.add_command(validate)
 commands.add_command(explain)
 commands.add_command(schema)

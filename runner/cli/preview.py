@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 )
 @click.option("--item", "index", type=click.IntRange(min=0), metavar="INDEX", help="Only this one, from 0.")
 @click.option("--pdb", "debugs", is_flag=True, help="Where an item fails, open Python's debugger there.")
-@click.option("-p", "params", multiple=True, metavar="NAME=VALUE", callback=split_pairs, help="Set a parameter.")
+@click.option(
+    "-p", "params", multiple=True, metavar="NAME=VALUE", callback=split_pairs, help="Set a parameter."
+)
 @click.option(
     "--set",
     "overrides",

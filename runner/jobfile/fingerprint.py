@@ -34,6 +34,7 @@ _FREE = {
     "deadline",
     "rate_limit",
     "retry",
+    "tests",
 }
 _FREE_BLOCKS = {"pool"}
 _KEPT = {"pool.ordered"}

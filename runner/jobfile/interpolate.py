@@ -38,7 +38,7 @@ def is_written_out(path: str) -> bool:
     """Return whether no reference may stand in the value at a dotted path, be it one of a kind."""
     block, _, rest = path.partition(".")
     is_kind = block in ("input", "output") and (rest == "type" or rest.endswith(".type"))
-    return path == "task" or block == "params" or is_kind or tuple(path.split(".")) in _WRITTEN_OUT
+    return path == "task" or block in ("params", "tests") or is_kind or tuple(path.split(".")) in _WRITTEN_OUT
 
 
 class _Unresolved(Exception):
@@ -80,6 +80,8 @@ class Interpolation:
 
     def resolve(self, value: Any, path: KeyPath = ()) -> Any:
         """Return `value` with every reference in it replaced by what it refers to."""
+        if path == ("tests",):
+            return value  # literal: see `runner.jobfile.job_tests`
         if isinstance(value, dict):
             for key in value:
                 self._check_no_reference(key, (*path, key), "a key", is_key=True)

@@ -35,7 +35,7 @@ SYNONYMS = {
 }
 """What other tools call it, and the path it has here."""
 
-LATER_KEYS = frozenset({"schedule", "notify", "tests"})
+LATER_KEYS = frozenset({"schedule", "notify"})
 """Keys of the job that are designed and not built."""
 
 LATER_KINDS: Mapping[str, frozenset[str]] = {

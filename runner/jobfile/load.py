@@ -74,9 +74,14 @@ def find_root(job_path: Path) -> Path:
     """Return the nearest folder at or above the job file that is marked as a project, else the file's own."""
     folder = job_path.parent.resolve()
     for candidate in (folder, *folder.parents):
-        if any((candidate / mark).is_file() for mark in _ROOT_MARKS):
+        if has_mark(candidate):
             return candidate
     return folder
+
+
+def has_mark(folder: Path) -> bool:
+    """Return whether a folder is marked as the root of a project."""
+    return any((folder / mark).is_file() for mark in _ROOT_MARKS)
 
 
 def load_job(

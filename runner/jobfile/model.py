@@ -15,6 +15,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, SerializeAsAny, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
+from runner.jobfile.job_tests import JobTest
 from runner.jobfile.scalar import show_value
 from runner.options import OR_ONE, Options
 from runner.policies.rate_limit import RateLimitOptions
@@ -378,3 +379,6 @@ class Job(Options):
     unfinished: Literal["resume", "restart", "refuse"] = "resume"
     """What a new run does where an unfinished run of this job stands. `resume`: go on. `restart`: start over.
     `refuse`: exit code 3. Example: `refuse`"""
+    tests: list[JobTest] = Field(default_factory=list)
+    """Items, and what must come of each; taken literally, without references; by default none.
+    Example: `[{name: a, item: tea, row: {line: TEA!}}]`"""

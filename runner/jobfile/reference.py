@@ -179,6 +179,8 @@ def _allowed(schema: Mapping[str, Any], block: type[Options] | None, *, is_kind:
         if schema.get("or_one"):
             return "a rule, or a list of rules: the first that fits decides"
         keys = "a mapping of the keys below"
+        if schema.get("type") == "array":
+            keys = "a list of mappings of the keys below"
         return f"{block.SHORT_FORM['description']}, or {keys}" if block.SHORT_FORM else keys
     return _in_words(schema)
 

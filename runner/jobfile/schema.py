@@ -72,12 +72,19 @@ def _block(model: type[Options], key: Key, keys: Mapping[str, Key], kinds: Kinds
     if key.schema.get("or_one"):
         rule = dict(schema)
         schema = {**schema, "type": ["object", "array"], "items": rule}
+    elif key.schema.get("type") == "array":
+        return {"type": "array", "items": _or_short(model, schema, key.path)}
     if _takes_null(key.schema):
         schema["type"] = [*_types(schema), "null"]
+    return _or_short(model, schema, key.path)
+
+
+def _or_short(model: type[Options], schema: dict[str, Any], path: str) -> dict[str, Any]:
+    """Return the schema of a block that has a short form, with that."""
     if model.SHORT_FORM is None:
         return schema
     short = {name: value for name, value in model.SHORT_FORM.items() if name not in _ONLY_OURS}
-    short = _with_reference(short, key.path)
+    short = _with_reference(short, path)
     return {**short, **schema, "type": [*_types(short), *_types(schema)]}
 
 

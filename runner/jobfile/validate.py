@@ -20,6 +20,7 @@ from runner.jobfile.locate import Fault, locate
 from runner.jobfile.model import Job, TaskOptions
 from runner.jobfile.places import Places
 from runner.jobfile.problem import Problem, in_words, nearest
+from runner.jobfile.review_tests import check_tests
 from runner.jobfile.scalar import UnreadableValue, read_scalar, show_value
 from runner.jobfile.stand_in import StandIns
 from runner.jobfile.targets import targets
@@ -89,8 +90,8 @@ def _part(data: dict[str, Any], key: str, model: type[Options], places: Places) 
 
 
 def check_between(job: Job, places: Places) -> list[Problem]:
-    """Return what is wrong between blocks: one file for two things, a window that lets workers idle."""
-    return [*_check_targets(job, places), *_check_size(job, places)]
+    """Return what is wrong between blocks: one file for two things, idle workers, faulty tests."""
+    return [*_check_targets(job, places), *_check_size(job, places), *check_tests(job, places)]
 
 
 def _check_targets(job: Job, places: Places) -> list[Problem]:

@@ -59,6 +59,7 @@ _ORDER = {
     "pool.chunksize": Weight.RESOURCES,
     "pool": Weight.RESOURCES,
     "commit": Weight.RESOURCES,
+    "tests": Weight.COMFORT,
     "description": Weight.COMFORT,
     "owner": Weight.COMFORT,
     "labels": Weight.COMFORT,

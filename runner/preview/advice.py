@@ -16,12 +16,12 @@ from statistics import fmean, median
 from runner.preview.meter import LATE_SECONDS, LEAST_LOOKS, Cost
 from runner.units import format_duration
 
-HANDING_SECONDS = 12e-6
-"""What the runner itself computes for an item at chunksize 1: benchmarks/engine.py, rounded."""
+HANDING_SECONDS = 2e-6
+"""What the runner itself computes for an item at chunksize 1 (benchmarks/advice.py, tiny), rounded."""
 CHUNK_SECONDS = 0.5e-3
 """How long a chunk shall take: long beside handing it over, short for whoever waits behind it."""
 MOST_CHUNKED = 100
-"""Beyond it, nothing is gained (benchmarks/engine.py)."""
+"""Beyond it, nothing is gained (benchmarks/advice.py, tiny)."""
 CAREFUL_SIZE = 64
 """Arbitrary: the most that is advised unasked, because somebody serves what the workers wait for."""
 LEAST_OTHER = 2e-3
@@ -121,7 +121,7 @@ def advise(
         size = max(1, total)
         reasons.append(f"there are {total} items")
     chunksize = 1
-    if found.seconds < CHUNK_SECONDS / 10:
+    if found.seconds < 10 * HANDING_SECONDS:
         chunksize = _chunksize(found, total, size, is_guarded, reasons)
     rate = min(size / seconds, 1 / bound, rate_limit or inf)
     return Advice(size, chunksize, kind, tuple(reasons), rate)
@@ -131,7 +131,7 @@ def _size(found: Summary, ideal: float, cpus: int, reasons: list[str]) -> tuple[
     cpu, wait = format_span(found.cpu), format_span(found.seconds * found.waits)
     if found.seconds < 20 * HANDING_SECONDS:
         reasons.append(
-            f"an item takes {format_span(found.seconds)}, about as long as handing some over: "
+            f"an item takes {format_span(found.seconds)}, little more than handing it over: "
             "several threads would mostly wait for each other"
         )
         return 1, "tiny"
@@ -170,7 +170,7 @@ def _chunksize(found: Summary, total: int | None, size: int, is_guarded: bool, r
     if total is not None:
         wanted = max(1, min(wanted, total // (4 * size)))
     if wanted > 1:
-        reasons.append(f"{wanted} items at a time are handed over for the price of one")
+        reasons.append(f"{wanted} items at a time are handed over nearly for the price of one")
     return wanted
 
 

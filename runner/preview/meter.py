@@ -15,8 +15,8 @@ from threading import Thread
 
 from runner.clock import Clock, children_cpu, process_cpu, thread_cpu, thread_delay
 
-_NAP_SECONDS = 0.002
-"""Short enough for some looks at an item of 20 ms, long enough to cost it nothing."""
+_NAP_SECONDS = 0.001
+"""Short enough for some looks at items of 2 ms, long enough to cost them a few per cent at most."""
 LATE_SECONDS = 0.001
 """Later than an idle system wakes a thread, and earlier than a held lock is passed on (5 ms)."""
 LEAST_LOOKS = 8

@@ -24,8 +24,9 @@ water,free
 JOB = """\
 # An example that runs. Change tasks.py and items.csv into yours, or begin with `runner init --from`.
 #
-#   runner validate job.yaml   looks for faults
-#   runner run job.yaml        all items, into out/prices.jsonl
+#   runner preview job.yaml   the first items through the task; writes nothing
+#   runner test job.yaml      the tests below
+#   runner run job.yaml       all items, into out/prices.jsonl
 version: 1
 name: prices
 
@@ -48,6 +49,14 @@ failures:                          # an item that raises is set aside and named;
 output:                            # the file appears at the end, whole
   type: jsonl
   path: out/prices.jsonl           # what failed goes to out/prices.failed.jsonl
+
+tests:                             # an item, and what must come of it
+  - name: a price
+    item: {name: tea, dollar: "4.20"}
+    row: {name: tea, euro: 3.86}
+  - name: no number
+    item: {name: water, dollar: free}
+    error: {type: ValueError, message: could not convert}
 """
 
 CONFIG = """\

@@ -52,12 +52,17 @@ def test_a_job_for_a_function_and_data_has_no_faults_and_runs(empty):
     """The arguments of the function with their defaults, the input by its suffix, and rows at the end."""
     empty.write("own.py", HONEST)
     empty.write("prices.csv", "name;dollar\ntea;4.20\n")
+    words = ("--from", "own.price", "--input", "prices.csv", "-o", "jobs/mine.yaml")
+    assert "mark another with an empty config.yaml" in empty.runner("init", *words).err
+    empty.write("config.yaml", "")
     done = empty.runner("init", "--from", "own.price", "--input", "prices.csv", "-o", "jobs/mine.yaml")
     assert done.code == 0, done.err
     text = empty.read("jobs/mine.yaml")
     assert 'delimiter: ";"' in text
     assert "rate: 0.92" in text
     assert all("#" in line for line in text.splitlines() if line.startswith(("input:", "task:", "output:")))
+    assert empty.runner("run", "jobs/mine.yaml").code == 0
+    assert empty.lines("out/mine.jsonl") == [{"name": "tea", "euro": 3.86}]
 
 
 def test_init_looks_at_code_without_running_it(empty):

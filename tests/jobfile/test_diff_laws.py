@@ -88,6 +88,7 @@ CANDIDATES: list[Any] = [
     {"names": ["x7"]},
     {"TOKEN": {"file": "x7"}},
     {"rate": "7/s"},
+    [{"name": "x7", "item": "x7"}],
 ]
 """Of these, one at least is a value for each key of ours; those of a Literal are added."""
 

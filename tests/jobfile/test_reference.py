@@ -39,13 +39,19 @@ NEEDED = {  # what the blocks and kinds of some keys need besides
     "input.csv.header": "columns: [a]",
     "rate_limit": "rate: 1/s",
     "task": "call: tasks.work",
+    "tests.name": "item: tea",
+    "tests.item": "name: a",
+    **{f"tests.{key}": "name: a, item: tea" for key in ("params", "with", "row", "rows", "attempts")},
+    **{f"tests.{key}": "name: a, item: tea" for key in ("faults", "error")},
+    "tests.faults.message": "raise: OSError",
+    "tests.faults.retry_after": "raise: OSError",
 }
 
 
 def job_with(path: str, value: str) -> str:
     """Return a job in which the key at `path` has a value, written as YAML."""
     block, _, name = path.rpartition(".")
-    for level in (path, block):
+    for level in (path,) if path.startswith("tests.") else (path, block):
         for needed in filter(None, [NEEDED.get(level)]):
             if needed.partition(":")[0] != name:
                 name, value = name, f"{value}, {needed}" if block else value
@@ -54,6 +60,10 @@ def job_with(path: str, value: str) -> str:
         block, _, above = block.rpartition(".")
         is_kind = block in ("input", "output")
         text = f"{block}: {{type: {above}, {text}}}" if is_kind else f"{above}: {{{text}}}"
+        if above in ("faults", "tests"):
+            text = text.replace(": {", ": [{", 1) + "]"
+        if block == "tests":
+            text += ", name: a, item: tea"
         if is_kind:
             break
     text = text.replace(f"type: {path.split('.')[-2]}, type:", "type:") if path.endswith(".type") else text
