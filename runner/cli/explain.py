@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from runner.cli.complete import complete_word
+
 if TYPE_CHECKING:
     from runner.jobfile.reference import Key
 
 
 @click.command()
-@click.argument("word", required=False, metavar="[CODE|KEY]")
+@click.argument("word", required=False, metavar="[CODE|KEY]", shell_complete=complete_word)
 def explain(word: str | None) -> int:
     """Explain a code, such as unknown-key, or a key of the job file, such as pool.size.
 

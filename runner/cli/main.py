@@ -16,6 +16,7 @@ import click
 from runner.cli.diff import diff
 from runner.cli.explain import explain
 from runner.cli.init import init
+from runner.cli.near_misses import Commands, about_option
 from runner.cli.plan import plan
 from runner.cli.preview import preview
 from runner.cli.run import run
@@ -36,7 +37,7 @@ def _show_version(context: click.Context, parameter: click.Parameter, value: boo
     context.exit()
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option(
     "--version",
     is_flag=True,
@@ -98,6 +99,9 @@ def _keep_standard_streams() -> None:
 def _invoke() -> int:
     try:
         code = commands.main(prog_name="runner", standalone_mode=False)
+    except click.NoSuchOption as error:
+        about_option(error).show()
+        return 2
     except click.ClickException as error:
         error.show()
         return error.exit_code

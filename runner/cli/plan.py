@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from runner.cli.complete import complete_job, complete_key, complete_param
 from runner.cli.run import split_pairs
 
 if TYPE_CHECKING:
@@ -17,9 +18,15 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("job", type=click.Path(path_type=Path), metavar="JOB")
+@click.argument("job", type=click.Path(path_type=Path), metavar="JOB", shell_complete=complete_job)
 @click.option(
-    "-p", "params", multiple=True, metavar="NAME=VALUE", callback=split_pairs, help="Set a parameter."
+    "-p",
+    "params",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=split_pairs,
+    shell_complete=complete_param,
+    help="Set a parameter.",
 )
 @click.option(
     "--set",
@@ -27,6 +34,7 @@ if TYPE_CHECKING:
     multiple=True,
     metavar="KEY=VALUE",
     callback=split_pairs,
+    shell_complete=complete_key,
     help="Set a key of the job file.",
 )
 @click.option("-j", "size", type=click.IntRange(min=1), metavar="N", help="Short for --set pool.size=N.")

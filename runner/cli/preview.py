@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from runner.cli.complete import complete_job, complete_key, complete_param
 from runner.cli.run import split_pairs
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("job", type=click.Path(path_type=Path), metavar="JOB")
+@click.argument("job", type=click.Path(path_type=Path), metavar="JOB", shell_complete=complete_job)
 @click.option(
     "-n",
     "count",
@@ -30,7 +31,13 @@ if TYPE_CHECKING:
 @click.option("--item", "index", type=click.IntRange(min=0), metavar="INDEX", help="Only this one, from 0.")
 @click.option("--pdb", "debugs", is_flag=True, help="Where an item fails, open Python's debugger there.")
 @click.option(
-    "-p", "params", multiple=True, metavar="NAME=VALUE", callback=split_pairs, help="Set a parameter."
+    "-p",
+    "params",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=split_pairs,
+    shell_complete=complete_param,
+    help="Set a parameter.",
 )
 @click.option(
     "--set",
@@ -38,6 +45,7 @@ if TYPE_CHECKING:
     multiple=True,
     metavar="KEY=VALUE",
     callback=split_pairs,
+    shell_complete=complete_key,
     help="Set a key of the job file.",
 )
 @click.option(

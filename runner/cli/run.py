@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from runner.cli.complete import complete_job, complete_key, complete_param
+
 
 def split_pairs(
     context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
@@ -22,9 +24,15 @@ def split_pairs(
 
 
 @click.command()
-@click.argument("job", type=click.Path(path_type=Path), metavar="JOB")
+@click.argument("job", type=click.Path(path_type=Path), metavar="JOB", shell_complete=complete_job)
 @click.option(
-    "-p", "params", multiple=True, metavar="NAME=VALUE", callback=split_pairs, help="Set a parameter."
+    "-p",
+    "params",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=split_pairs,
+    shell_complete=complete_param,
+    help="Set a parameter.",
 )
 @click.option(
     "--set",
@@ -32,6 +40,7 @@ def split_pairs(
     multiple=True,
     metavar="KEY=VALUE",
     callback=split_pairs,
+    shell_complete=complete_key,
     help="Set a key of the job file.",
 )
 @click.option("-j", "size", type=click.IntRange(min=1), metavar="N", help="Short for --set pool.size=N.")

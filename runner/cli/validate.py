@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from runner.cli.complete import complete_job
+
 if TYPE_CHECKING:
     from runner.cli.job_files import Found
     from runner.config import Config
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...", shell_complete=complete_job)
 @click.option(
     "--format",
     "form",
