@@ -46,7 +46,7 @@ def folder(tmp_path: Path) -> Path:
     made = tmp_path / "empty"
     made.mkdir()
     text = chapter("A first job of your own")
-    languages = {"python": "tasks.py", "csv": "prices.csv", "yaml": "prices.yaml"}
+    languages = {"python": "tasks.py", "csv": "prices.csv"}
     for language, name in languages.items():
         assert f"`{name}`" in text
         (made / name).write_text(code(text, language))
@@ -67,12 +67,15 @@ def run(command: str, folder: Path, environment: dict[str, str]) -> subprocess.C
 
 
 def test_the_first_job_does_what_the_text_says(folder: Path, environment: dict[str, str]) -> None:
-    """The commands end with 0, two rows are there, and the dead letter says which record, where and why."""
+    """The preview shows the failure, two rows are there, the dead letter says which record, where and why."""
     commands = code(chapter("A first job of your own"), "console").splitlines()
-    assert [line.split()[1] for line in commands] == ["validate", "run"]
-    for command in commands:
+    assert [line.split()[1] for line in commands] == ["init", "preview", "run"]
+    for command, expected in zip(commands, (0, 1, 0), strict=True):
         done = run(command, folder, environment)
-        assert done.returncode == 0, done.stderr
+        assert done.returncode == expected, done.stderr
+        if "preview" in command:
+            assert "ValueError: could not convert string to float: 'free'" in done.stderr
+            assert not (folder / "out").exists()
     rows = [json.loads(line) for line in (folder / "out/prices.jsonl").read_text().splitlines()]
     assert rows == [{"name": "tea", "euro": 3.86}, {"name": "coffee", "euro": 4.69}]
     (letter,) = (folder / "out/prices.failed.jsonl").read_text().splitlines()
@@ -84,10 +87,10 @@ def test_the_first_job_does_what_the_text_says(folder: Path, environment: dict[s
 
 def test_without_tolerance_the_first_job_publishes_nothing(folder: Path, environment: dict[str, str]) -> None:
     """Exit code 1 and no output, as the text says of a job without `tolerate`."""
-    job = folder / "prices.yaml"
-    text = job.read_text()
-    job.write_text(text.replace("failures:\n  tolerate: 1\n", ""))
-    assert job.read_text() != text
+    init = code(chapter("A first job of your own"), "console").splitlines()[0]
+    assert run(init, folder, environment).returncode == 0
+    text = (folder / "prices.yaml").read_text()
+    assert "tolerate: 0" in text
     assert run("runner run prices.yaml", folder, environment).returncode == 1
     assert not (folder / "out/prices.jsonl").exists()
 
