@@ -40,7 +40,10 @@ def modules_of(project):
 
 @pytest.mark.parametrize(
     "words",
-    [["--help"], *([command, "--help"] for command in ("run", "validate", "diff", "plan", "preview", "test", "init"))],
+    [
+        ["--help"],
+        *([command, "--help"] for command in ("run", "validate", "diff", "plan", "preview", "test", "init")),
+    ],
     ids=" ".join,
 )
 def test_help_imports_nothing_heavy(modules_of, words):
