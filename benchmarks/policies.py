@@ -192,8 +192,9 @@ def measure(job: Path, items: int) -> tuple[float, float]:
     from runner.observers.log import RunLog
     from runner.observers.progress import Progress
     from runner.outcome import RunSummary
-    from runner.pipeline import Run, run_job
+    from runner.pipeline import run_job
     from runner.review import find_rules, import_task
+    from runner.run import Run
 
     loaded = load_job(job, environ={}, now=datetime.now(UTC))
     assert loaded.job is not None, loaded.problems

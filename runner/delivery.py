@@ -26,7 +26,7 @@ from runner.sources.base import Source
 from runner.units import format_duration
 
 if TYPE_CHECKING:
-    from runner.pipeline import Run
+    from runner.run import Run
 
 PASSED = Failure("passed", "", "", None)
 """In the place of a failure: an earlier process has delivered this item, which was only passed over."""

@@ -22,7 +22,8 @@ from runner.jobfile.origin import SetValue, set_values
 from runner.jobfile.worst_case import WorstCase, worst_case
 from runner.ledger.checkpoint import Checkpoint
 from runner.outcome import ExitCode
-from runner.pipeline import Foresight, Run, foresee
+from runner.resumption import Foresight, foresee
+from runner.run import Run
 from runner.sources.base import Source
 from runner.sources.decompression import SUFFIXES
 from runner.sources.python_iterable import PythonOptions

@@ -12,7 +12,9 @@ import pytest
 import tests.test_pipeline
 from runner.errors import OutputBroken, Refused
 from runner.files import Files
-from runner.pipeline import Foresight, Run, foresee, run_job
+from runner.pipeline import run_job
+from runner.resumption import Foresight, foresee
+from runner.run import Run
 from tests.test_pipeline import Bench, same
 
 

@@ -31,15 +31,19 @@ ALLOWED = {
     "first_items": {"ground", "jobfile", "sources", "task"},
     "lint": {"ground", "jobfile", "config", "review", "first_items", "task"},
     "destination": {"ground", "jobfile", "config", "sinks", "ledger"},
-    "delivery": INSIDE | {"pipeline"},
+    "run": INSIDE,
+    "delivery": INSIDE | {"run"},
+    "resumption": INSIDE | {"run"},
+    "workers": INSIDE | {"run", "delivery"},
     "scaffold": {"ground", "jobfile", "sources", "task", "scaffold"},
     "preview": INSIDE | {"preview"},
     "job_tests": INSIDE | {"testing", "job_tests"},
     "testing": INSIDE,
-    "pipeline": INSIDE | {"delivery"},
-    "plan": INSIDE | {"pipeline"},
+    "pipeline": INSIDE | {"run", "delivery", "resumption", "workers"},
+    "plan": INSIDE | {"run", "resumption"},
     "__init__": INSIDE | {"pipeline"},
-    "cli": INSIDE | {"pipeline", "plan", "delivery", "scaffold", "preview", "job_tests", "cli", "__init__"},
+    "cli": INSIDE
+    | {"run", "pipeline", "plan", "delivery", "scaffold", "preview", "job_tests", "cli", "__init__"},
     "__main__": {"pipeline", "cli", "__init__"},
 }
 """For each room, the rooms that it may import from."""

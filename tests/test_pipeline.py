@@ -25,7 +25,8 @@ from runner.jobfile import load_job
 from runner.observers.log import RunLog
 from runner.observers.progress import Progress
 from runner.outcome import ExitCode, RunSummary
-from runner.pipeline import Run, run_job
+from runner.pipeline import run_job
+from runner.run import Run
 from runner.task import Task
 
 

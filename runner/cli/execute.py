@@ -37,9 +37,10 @@ from runner.observers.log import RunLog, forget_old_runs, task_logs
 from runner.observers.progress import LiveProgress, Progress
 from runner.observers.summary import escape, render_summary, summary_json
 from runner.outcome import ExitCode, RunSummary
-from runner.pipeline import Run, run_job
+from runner.pipeline import run_job
 from runner.policies.retry import RetryPolicy
 from runner.review import find_rules, import_factory, import_task
+from runner.run import Run
 from runner.task import Task
 
 LEAVE_SECONDS = 2.0

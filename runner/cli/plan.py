@@ -143,8 +143,8 @@ def _look_ahead(order: Order, summary: RunSummary, mask: _Mask) -> Plan:
     from runner.item import Current
     from runner.observers.log import RunLog
     from runner.observers.progress import Progress
-    from runner.pipeline import Run
     from runner.plan import make_plan
+    from runner.run import Run
 
     clock = SystemClock()
     loaded, config = read_order(order, clock, summary)
