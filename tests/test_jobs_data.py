@@ -6,6 +6,7 @@ import csv
 import importlib
 import inspect
 import re
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -185,10 +186,15 @@ def load(name: str) -> Any:
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in JOBS.glob("*.yaml")))
 def test_the_call_of_a_job_fits_its_task(name: str) -> None:
-    """`call` names a function that takes an item and the arguments under `with`; the input is there."""
+    """`call` names what takes the arguments under `with`, and what takes an item; the input is there."""
     job = load(name)
     task = job["task"] if isinstance(job["task"], dict) else {"call": job["task"]}
-    inspect.signature(function(task["call"])).bind({}, **task.get("with", {}))
+    call, with_ = function(task["call"]), task.get("with", {})
+    if isinstance(call, type):  # every worker builds one
+        inspect.signature(call).bind(**with_)
+        inspect.signature(function(f"{task['call']}.__call__")).bind(None, {}, context=None)
+    else:
+        inspect.signature(call).bind({}, **with_)
     if job["input"]["type"] == "python":
         inspect.signature(function(job["input"]["call"])).bind(**job["input"].get("with", {}))
     else:
@@ -197,9 +203,9 @@ def test_the_call_of_a_job_fits_its_task(name: str) -> None:
 
 
 def function(dotted: str) -> Any:
-    """Return what a dotted path names."""
-    module, _, name = dotted.rpartition(".")
-    return getattr(importlib.import_module(module), name)
+    """Return what a dotted path names, of a module or of a class in it."""
+    package, module, *names = dotted.split(".")
+    return attrgetter(".".join(names))(importlib.import_module(f"{package}.{module}"))
 
 
 def test_config_example_holds_the_keys_of_the_operator() -> None:
