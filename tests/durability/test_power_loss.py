@@ -53,7 +53,11 @@ class Bench:
         self._record("restarted", half, "--restart")
 
     def _record(self, name: str, base: Image, *flags: str) -> None:
-        self.records[name] = base, self.record(base, *flags)
+        """Keep the record with the most commits: on a busy machine a run may have hardly any."""
+        records = []
+        while len(records) < 5 and (not records or _commits(records[-1]) < 5):
+            records.append(self.record(base, *flags))
+        self.records[name] = base, max(records, key=_commits)
 
     def record(self, base: Image, *flags: str, **order: Any) -> list[Step]:
         """Run on this disk to the end, and return what was done to it."""
@@ -156,6 +160,10 @@ class Bench:
         return f"left over: {left}" if left else ""
 
 
+def _commits(steps: Sequence[Step]) -> int:
+    return sum(step.label == "rename ck.tmp" for step in steps)
+
+
 _benches: dict[str, Bench] = {}
 
 
@@ -174,7 +182,7 @@ def bench(request: pytest.FixtureRequest, zygote: Zygote, tmp_path_factory: pyte
 def test_a_run_that_lost_power_is_gone_on_with(bench: Bench, name: str, is_weak: bool) -> None:
     """Nothing torn, the same bytes from the same command, and a success that was reported is there."""
     steps = bench.records[name][1]
-    assert sum(step.label == "rename ck.tmp" for step in steps) >= 3, "too few commits"
+    assert _commits(steps) >= 3, "too few commits"
     number = 0
     for what, image, is_over, is_gap in bench.scenarios(name, steps, name, SCENARIOS, is_weak=is_weak):
         number += 1

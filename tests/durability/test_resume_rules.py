@@ -22,7 +22,7 @@ ITEMS = 60
 ROWS = "".join(json.dumps({"n": number}) + "\n" for number in range(ITEMS))
 
 
-def _start(lab: Lab, **keys: Any) -> tuple[Any, Any]:
+def _start(lab: Lab, *, least_failed: int = 0, **keys: Any) -> tuple[Any, Any]:
     """Run the job undisturbed, then kill it in the middle; return what the first run published."""
     lab.write("in.jsonl", ROWS)
     lab.job(**{"input": {"type": "jsonl", "path": "in.jsonl"}, **keys})
@@ -31,12 +31,12 @@ def _start(lab: Lab, **keys: Any) -> tuple[Any, Any]:
     reference = lab.published()
     for path in (lab.output, lab.dead_letter):
         path.unlink()
-    _kill_in_the_middle(lab)
+    _kill_in_the_middle(lab, least_failed=least_failed)
     return reference
 
 
-def _kill_in_the_middle(lab: Lab, *flags: str, least: int = 3) -> None:
-    """Run, and kill when so many calls of the task were made and so many items are committed."""
+def _kill_in_the_middle(lab: Lab, *flags: str, least: int = 3, least_failed: int = 0) -> None:
+    """Run, and kill when so many calls of the task were made and so many items and failures are committed."""
     calls = lab.root / "calls"
     for lines in (12, 24, 36, 48):
         calls.unlink(missing_ok=True)
@@ -44,7 +44,7 @@ def _kill_in_the_middle(lab: Lab, *flags: str, least: int = 3) -> None:
             *flags, kill_when=(str(calls), lines), environ={"PAUSE": "0.015", "CALLS": str(calls)}
         )
         assert ended.code == KILLED, ended.err
-        if committed(lab)["items"] >= least:
+        if committed(lab)["items"] >= least and committed(lab)["failed"] >= least_failed:
             return
     pytest.fail("nothing was committed before the kill")
 
@@ -376,7 +376,7 @@ def _with(data: bytes, **values: Any) -> bytes:
 @pytest.mark.parametrize("how", TAMPERED)
 def test_an_unfinished_run_that_was_tampered_with_is_refused_and_left_alone(lab: Lab, how: str) -> None:
     """Exit code 3 and no traceback; nothing is overwritten until `--restart` says so."""
-    reference = _start(lab)
+    reference = _start(lab, least_failed=1)
     TAMPERED[how](lab)
     _assert_refused(lab, "--restart")
     ended = lab.run("--restart")
