@@ -106,7 +106,7 @@ def _preview(
 ) -> int:
     """Show the samples as they come; then what they cost, or all of it as JSON."""
     from runner.cli.words import say
-    from runner.errors import UsageError
+    from runner.errors import OutputBroken, UsageError
     from runner.preview.flow import Preview
     from runner.preview.render import as_json, render_costs, render_sample
 
@@ -126,8 +126,11 @@ def _preview(
     if report_to is not None:
         import orjson
 
-        report_to.write(orjson.dumps(as_json(flow, samples)).decode() + "\n")
-        report_to.flush()
+        try:
+            report_to.write(orjson.dumps(as_json(flow, samples)).decode() + "\n")
+            report_to.flush()
+        except OSError as error:
+            raise OutputBroken(f"standard output cannot be written: {error.strerror}") from error
     else:
         say(render_costs(flow, samples))
     return int(any(sample.failure is not None for sample in samples))

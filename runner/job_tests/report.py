@@ -11,7 +11,7 @@ from typing import Any
 from runner.job_tests.judge import Verdict
 from runner.observers.summary import escape
 
-_MARKS = {"passed": "ok  ", "failed": "FAIL", "unfilled": "FAIL", "broken": "FAIL"}
+_MARKS = {"passed": "ok  ", "failed": "FAIL", "unfilled": "NEW ", "broken": "FAIL"}
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -36,9 +36,8 @@ def render_verdict(file: str, verdict: Verdict) -> str:
 def render_total(reports: Sequence[FileReport], seconds: float) -> str:
     """Return how many tests went how."""
     counts = Counter(_MARKS[verdict.status] for report in reports for verdict in report.verdicts)
-    parts = [
-        f"{counts[mark]} {word}" for mark, word in (("ok  ", "passed"), ("FAIL", "failed")) if counts[mark]
-    ]
+    words = {"ok  ": "passed", "FAIL": "failed", "NEW ": "without an expectation"}
+    parts = [f"{counts[mark]} {word}" for mark, word in words.items() if counts[mark]]
     return f"{', '.join(parts) or 'no tests'} in {seconds:.1f} s"
 
 

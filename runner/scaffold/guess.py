@@ -145,7 +145,7 @@ def _read_head(stream: Stream) -> tuple[bytes, bool]:
 
 def _as_text(head: bytes) -> tuple[str | None, str | None]:
     """Return the encoding, `None` for UTF-8, and the text; no text for what is none."""
-    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff") and (b"\n\0" in head or b"\0\n" in head):
         raise UsageError("the input is UTF-16; convert it first: iconv -f utf-16 -t utf-8")
     if b"\0" in head:
         return None, None
