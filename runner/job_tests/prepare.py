@@ -18,6 +18,7 @@ from runner.errors import JobInvalid
 from runner.jobfile import Job, LoadedJob, Problem, load_job
 from runner.jobfile.emit import flow
 from runner.jobfile.job_tests import JobTest
+from runner.masking import mask_streams
 from runner.policies.retry import RetryPolicy
 from runner.review import find_rules, import_task
 from runner.task import Task
@@ -80,7 +81,7 @@ class Preparation:
             raise JobInvalid(self.loaded.problems)
 
     def prepare(self, test: JobTest, config: Config) -> Prepared:
-        """Return the job for one test.
+        """Return the job for one test; from then on, what the process prints is masked.
 
         Raises:
             TestBroken: The job has faults with the parameters and arguments of the test.
@@ -90,6 +91,7 @@ class Preparation:
         key = repr((sorted(params.items()), overrides))
         if key not in self._prepared:
             loaded = self._load(params, overrides, strict=True)
+            mask_streams(loaded.secrets)
             problems, task, retry = list(loaded.errors), None, None
             if loaded.job is not None:
                 task, found = import_task(loaded, config)

@@ -45,6 +45,7 @@ def note(item, context: runner.Context):
     return {"attempt": context.attempt, "k": context.params["k"]}
 
 def tell(item, *, token):
+    print("the token is", token)
     return {"token": token}
 
 def real(item):
