@@ -13,7 +13,9 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -67,6 +69,24 @@ def show(case: Path) -> str:
     return re.sub(r"searched in .*", "searched in ...", shown)
 
 
+@pytest.fixture
+def own_modules(monkeypatch):
+    """Let `jobs` be that of `faults/`, also where another test of this process has imported the real one."""
+
+    def ours() -> dict[str, ModuleType]:
+        return {name: module for name, module in sys.modules.items() if name.partition(".")[0] == "jobs"}
+
+    before = ours()
+    for name in before:
+        del sys.modules[name]
+    monkeypatch.syspath_prepend(FOLDER)
+    yield
+    for name in ours():
+        del sys.modules[name]
+    sys.modules.update(before)
+
+
+@pytest.mark.usefixtures("own_modules")
 @pytest.mark.parametrize("case", CASES, ids=lambda path: path.stem)
 def test_a_broken_file_is_shown_as_expected(case, monkeypatch):
     """Every fault of a file is shown at its place, in our words, with what to write instead."""
