@@ -164,7 +164,9 @@ def _advised(advice: Advice, job: Job) -> list[str]:
         + (" (as it is)" if is_so else "")
     ]
     lines += [f"  {reason}" for reason in advice.reasons]
-    lines.append(f"  about {_rate(advice.rate)} can be hoped for")
+    # Of a tiny item most of what was measured is the measuring.
+    about = "more than" if advice.kind == "tiny" else "about"
+    lines.append(f"  {about} {_rate(advice.rate)} can be hoped for")
     return lines
 
 
