@@ -187,7 +187,7 @@ class Delivery:
             self._attempts.close()
         summary, reason = self._summary, self._run.stop.reason
         if not self._verdict and is_complete and self._budget.at_end(summary.items):
-            self._verdict = _verdict(self._run.job.failures.tolerate, summary)
+            self._verdict = _verdict(self._run.job.failures.tolerate, summary, summary.items)
         if not self._verdict and not is_complete and reason == "failures":
             self._tell_culprit()
         if self._verdict or (not is_complete and reason == "failures"):
@@ -309,7 +309,9 @@ class Delivery:
         self._log(kind, item, failure)
         if self._budget.fail(items_so_far) or failure.stops:
             tolerate = self._run.job.failures.tolerate
-            self._verdict = _stopped_by(failure) if failure.stops else _verdict(tolerate, self._summary)
+            self._verdict = (
+                _stopped_by(failure) if failure.stops else _verdict(tolerate, self._summary, items_so_far)
+            )
             self._broken_by = kind
             return False
         offset = self._publication.output_size if self._has_output_offset else None
@@ -343,12 +345,12 @@ def _stopped_by(failure: Failure) -> str:
     return f"a rule of `retry` says to stop at {failure.type}"
 
 
-def _verdict(tolerate: Any, summary: RunSummary) -> str:
+def _verdict(tolerate: Any, summary: RunSummary, items: int) -> str:
     if tolerate.count == 0 and tolerate.percent is None:
         return "an item failed and none may (`failures.tolerate` is 0)"
     allowed = [f"{tolerate.count:,}"] if tolerate.count is not None else []
     allowed += [f"{tolerate.percent:g} %"] if tolerate.percent is not None else []
-    return f"{summary.failed:,} of {summary.items:,} items failed, tolerated are {' or '.join(allowed)}"
+    return f"{summary.failed:,} of {items:,} items failed, tolerated are {' or '.join(allowed)}"
 
 
 def _packed(group: FailureGroup, *, less: int) -> dict[str, Any]:

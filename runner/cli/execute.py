@@ -380,11 +380,19 @@ def _conclude(order: Order, summary: RunSummary, log: RunLog | None) -> None:
     if not summary.is_kept:
         goes_on = "the same command starts over"
     next_step = {
-        "failed": f"mend the cause; {goes_on}: {command}",
+        "failed": f"mend the cause; {goes_on}: {command}{_after_an_edit(summary)}",
         "interrupted": f"{goes_on}: {command}",
         "broken": f"mend the cause; {goes_on}: {command}",
     }.get(summary.status)
     say(render_summary(summary, log=_near(log.path) if log is not None else None, next_step=next_step))
+
+
+def _after_an_edit(summary: RunSummary) -> str:
+    """Say what the command needs where the cause lay in the code or in the data."""
+    if not summary.is_kept:
+        return ""
+    indent = "\n                "
+    return f"{indent}with --accept code where that is the task's code, with --restart where it is the input"
 
 
 def _voice(order: Order) -> Callable[[str], None]:

@@ -89,7 +89,7 @@ def _check_call(value: str) -> str:
     parts = value.split(".")
     if len(parts) > 1 and all(part.isidentifier() and not keyword.iskeyword(part) for part in parts):
         return value
-    dotted = value.replace(":", ".").removesuffix("()")
+    dotted = value.replace(".py:", ".").replace(":", ".").removesuffix("()")
     hint = (
         f"write `{dotted}`"
         if dotted != value and "." in dotted and " " not in dotted
@@ -318,7 +318,10 @@ class CommitOptions(Options):
 
 
 def _as_list(value: object) -> object:
-    return [value] if isinstance(value, dict) else value
+    if isinstance(value, dict | list):
+        return [value] if isinstance(value, dict) else value
+    message = f"must be a mapping such as {{attempts: 4}}, or a list of such rules, got {show_value(value)}"
+    raise fault("wrong-type", message)
 
 
 Seconds = Annotated[Duration, Field(gt=0)]

@@ -26,12 +26,16 @@ def render_summary(summary: RunSummary, *, log: str | None, next_step: str | Non
         lines.append(f"  {escape(summary.message)}")
     if summary.running_seconds >= LEAST_SECONDS:
         lines.append(f"  {_times(summary)}")
+    if summary.output is not None and summary.succeeded and not summary.rows:
+        lines.append("  no item gave a row: does the task return something?")
     lines += [f"  {line}" for line in _attempts(summary)]
     groups = sorted(summary.groups.values(), key=lambda group: -group.count)
     for group in groups[:MOST_GROUPS]:
         message = escape(group.message, MOST_MESSAGE)
-        lines.append(f"  {group.count:,} x {escape(group.type, MOST_MESSAGE)} ({group.stage}): {message}")
-        lines.append(f"      first at {escape(place(group.example))}")
+        first = "" if group.count == 1 else "the first: "
+        kind = f"{group.count:,} x {escape(group.type, MOST_MESSAGE)} ({group.stage})"
+        lines.append(f"  {kind}: {first}{message}")
+        lines.append(f"      {'' if group.count == 1 else 'first '}at {escape(place(group.example))}")
     if len(groups) > MOST_GROUPS:
         lines.append(f"  and {len(groups) - MOST_GROUPS} more kinds of failure")
     if summary.output is not None and summary.output != "-":

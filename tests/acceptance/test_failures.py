@@ -54,6 +54,13 @@ def test_a_failed_run_says_where_its_dead_letters_lie(project):
     assert (done.report["status"], done.report["failed"]) == ("failed", 2)
 
 
+def test_the_verdict_counts_the_items_that_it_was_reached_at(project):
+    """Also where they came in one list: three of three, not of none."""
+    project.job(task="tasks.broken", failures={"tolerate": 2}, pool={"size": 1})
+    done = project.run("--json")
+    assert done.report["message"] == "3 of 3 items failed, tolerated are 2"
+
+
 def test_the_failure_that_stops_a_run_is_shown_whatever_happened_before_it(project):
     """An item that breaks the budget out of order, in a later chunk, is named all the same."""
     project.write(

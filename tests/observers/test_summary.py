@@ -47,6 +47,21 @@ def render(**changes) -> str:
     return render_summary(summary(**changes), log="the.log", next_step=None)
 
 
+def test_of_several_failures_of_a_kind_the_first_is_shown_as_such():
+    """The others may have failed for something else."""
+    text = render(failed=4, groups={("task", "ValueError"): group(count=4)})
+    assert "4 x ValueError (task): the first: no good" in text
+    assert "first at data.csv:17 (item 15)" in text
+
+
+def test_a_run_without_rows_asks_whether_the_task_returns_something():
+    """A forgotten `return` looks like success; a job that writes no rows is not asked."""
+    assert "no item gave a row: does the task return something?" in render(rows=0)
+    assert "no item gave a row" not in render(rows=0, output=None)
+    assert "no item gave a row" not in render(rows=0, succeeded=0, failed=1200)
+    assert "no item gave a row" not in render()
+
+
 def test_a_good_run_is_told_with_counts_and_places():
     """Items, rows, failures, rate; where output, dead letters and log are; each kind with an example."""
     text = render()
