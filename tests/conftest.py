@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from runner.sizing import usable_cpus
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 _CACHES = ("__pycache__", ".hypothesis", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".venv", ".git")
 _PATIENCE_SECONDS = 5.0
@@ -67,3 +69,8 @@ def _nothing_written_here() -> Iterator[None]:
     _written.clear()
     yield
     assert not _written, "a test wrote into the repository"
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Return how many processes `--numprocesses auto` means: the tests wait for others half of their time."""
+    return max(4, usable_cpus())
