@@ -276,7 +276,8 @@ def test_very_many_failures_take_no_more_memory_and_a_short_log(lab: Lab) -> Non
         assert lab.dead_letter.read_bytes().count(b"\n") == number
         (log,) = sorted((lab.root / ".runner/runs").glob("*/log.jsonl"))[-1:]
         assert log.read_bytes().count(b'"item.failed"') < 20 + ended.seconds + 2
-    assert memory[many] - memory[10_000] < 12 * 2**20
+    # What tracebacks keep alive until the collector looks levels off: 14 MiB at 300,000, 16 at a million.
+    assert memory[many] - memory[10_000] < (24 if IS_LONG else 12) * 2**20
 
 
 def test_runner_never_forks() -> None:
