@@ -88,6 +88,7 @@ class RunSummary:
     status: str = "broken"
     exit_code: ExitCode = ExitCode.BUG
     items: int = 0
+    items_before: int = 0
     succeeded: int = 0
     failed: int = 0
     rows: int = 0

@@ -150,6 +150,8 @@ def _leave(run: Run, source: Source, destination: Destination, publication: Publ
         has_keys = run.task.context is not None and is_resumable(run, source)
         if not publication.abandon(keep=publication.dead_size > 0 or has_keys):
             return
+        if publication.dead_size == 0:
+            return  # the failure that ended the run is not committed, so it is in no file
         dead_letter = publication.staged_dead_letters
     summary.dead_letter = shorten(dead_letter, run.loaded.root)
 

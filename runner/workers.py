@@ -10,12 +10,13 @@ from queue import SimpleQueue
 from typing import Any
 from weakref import ref
 
-from runner.delivery import PASSED, Delivery
+from runner.delivery import Delivery
 from runner.engine.attempt import make_attempt, make_full_attempt, message_of, rescue, type_name
 from runner.engine.guarded import GuardedPool, Policies
 from runner.engine.threads import Attempt, OpenWorker, ThreadPool, shared
 from runner.engine.window import Message, Outcomes, Pool
 from runner.errors import WorkerBroken
+from runner.failures import PASSED
 from runner.item import Context, Item
 from runner.ledger.checkpoint import Checkpoint
 from runner.observers.summary import escape
@@ -39,10 +40,12 @@ def start_engine(run: Run, source: Source, delivery: Delivery, checkpoint: Check
     def make_pool(done: SimpleQueue[Message]) -> Pool:
         if not policies:
             return _unforked(ThreadPool(open_worker, rescue, done, size=pool.size, is_chunked=chunksize > 1))
-        delivery.pool = GuardedPool(
-            open_worker, done, policies=policies, watcher=delivery.watch(), size=pool.size, clock=run.clock
+        watcher = delivery.failures.attempts
+        return _unforked(
+            GuardedPool(
+                open_worker, done, policies=policies, watcher=watcher, size=pool.size, clock=run.clock
+            )
         )
-        return _unforked(delivery.pool)
 
     return Outcomes(
         items,
@@ -91,7 +94,7 @@ def _open_worker(run: Run, source: Source, delivery: Delivery, *, is_guarded: bo
             source.decode,
             task.open()[0],
             delivery.encode,
-            delivery.seen,
+            delivery.failures.seen,
             current=run.current,
             quick=source.quick_decode,
             convert=task.convert,
@@ -104,7 +107,7 @@ def _open_worker(run: Run, source: Source, delivery: Delivery, *, is_guarded: bo
             source.decode,
             call,
             delivery.encode,
-            failed=None if is_guarded else delivery.seen,
+            failed=None if is_guarded else delivery.failures.seen,
             current=run.current,
             quick=source.quick_decode,
             convert=task.convert,

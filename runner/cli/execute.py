@@ -183,9 +183,15 @@ def _tell_other_dates(order: Order, clock: Clock, loaded: LoadedJob, config: Con
         say(f"and {len(others) - MOST_DATES} more of earlier dates")
 
 
-def _command(order: Order, *, date: date) -> str:
-    """Return the command line for the same job of another date; without --limit, which is for a look."""
-    words = ["runner", "run", str(order.job), "--date", date.isoformat()]
+def _command(order: Order, *, date: date | None, limit: int | None = None) -> str:
+    """Return the command line that does this once more, for a date and up to a limit."""
+    words = ["runner", "run", str(order.job)]
+    if date is not None:
+        words += ["--date", date.isoformat()]
+    if limit is not None:
+        words += ["--limit", str(limit)]
+    if order.config is not None:
+        words += ["--config", str(order.config)]
     for flag, pairs in (("-p", order.params.items()), ("--set", order.overrides)):
         for name, value in pairs:
             words += [flag, f"{name}={value}"]
@@ -370,29 +376,24 @@ def _conclude(order: Order, summary: RunSummary, log: RunLog | None) -> None:
     """Say how it ended: as an error where nothing ran, else with all that happened."""
     if summary.status == "invalid" and summary.exit_code is ExitCode.INVALID:
         return  # the faults have been shown
-    if summary.status in ("invalid", "refused", "locked") or (
-        summary.status == "broken" and not summary.items
-    ):
+    has_begun = summary.items or summary.retries or summary.timeouts
+    if summary.status in ("invalid", "refused", "locked") or (summary.status == "broken" and not has_begun):
         say(f"error: {escape(summary.message, 2000)}")
         return
-    command = f"runner run {shlex.quote(str(order.job))}"
-    goes_on = "the same command goes on from there"
-    if not summary.is_kept:
-        goes_on = "the same command starts over"
-    next_step = {
-        "failed": f"mend the cause; {goes_on}: {command}{_after_an_edit(summary)}",
-        "interrupted": f"{goes_on}: {command}",
-        "broken": f"mend the cause; {goes_on}: {command}",
-    }.get(summary.status)
+    next_step = None
+    if summary.status in ("failed", "interrupted", "broken"):
+        next_step = _next_step(order, summary)
     say(render_summary(summary, log=_near(log.path) if log is not None else None, next_step=next_step))
 
 
-def _after_an_edit(summary: RunSummary) -> str:
-    """Say what the command needs where the cause lay in the code or in the data."""
-    if not summary.is_kept:
-        return ""
-    indent = "\n                "
-    return f"{indent}with --accept code where that is the task's code, with --restart where it is the input"
+def _next_step(order: Order, summary: RunSummary) -> str:
+    """Say what the user types next, and what to add after an edit."""
+    command = _command(order, date=order.date, limit=order.limit)
+    what = "the same command goes on from there" if summary.is_kept else "the same command starts over"
+    if summary.status == "interrupted":
+        return f"{what}: {command}"
+    edited = "\n                (add --accept code if you edit the task, --restart if you edit its input)"
+    return f"fix the cause, then {what}: {command}{edited if summary.is_kept else ''}"
 
 
 def _voice(order: Order) -> Callable[[str], None]:

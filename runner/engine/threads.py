@@ -41,6 +41,9 @@ def shared(attempt: Attempt) -> OpenWorker:
 class ThreadPool:
     """A `runner.engine.window.Pool` of `size` threads."""
 
+    throttled_seconds = 0.0
+    """Nothing is limited here."""
+
     def __init__(
         self,
         open_worker: OpenWorker,

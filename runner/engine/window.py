@@ -75,6 +75,10 @@ class Pool(Protocol):
 
     size: int
 
+    @property
+    def throttled_seconds(self) -> float:
+        """Seconds that workers have waited under a rate limit, all together."""
+
     def start(self) -> None:
         """Start the workers. Raises WorkerBroken when that cannot be done; none is left running then."""
 
@@ -388,6 +392,11 @@ class Outcomes(Iterator[list[R]]):
         end = self._reader.ended_at
         until = end if end is not None else self._clock.monotonic()
         return max(0.0, until - self._started_at - self._reader.waited_seconds)
+
+    @property
+    def throttled_seconds(self) -> float:
+        """Seconds that workers have waited under a rate limit, all together."""
+        return self._pool.throttled_seconds
 
     def _is_over(self, expected: int) -> bool:
         return self._finished or expected == self._total or self._exited >= self._pool.size

@@ -122,7 +122,8 @@ def _attempts(summary: RunSummary) -> list[str]:
 
 
 def _counts(summary: RunSummary) -> str:
-    rate = summary.items / summary.duration_seconds if summary.duration_seconds > 0 else 0
+    done_now = summary.items - summary.items_before  # the duration is this process's
+    rate = done_now / summary.duration_seconds if summary.duration_seconds > 0 else 0
     parts = [_number(summary.items, "item"), _number(summary.rows, "row")]
     if summary.failed:
         parts.append(f"{summary.failed:,} failed")

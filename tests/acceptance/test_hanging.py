@@ -269,7 +269,7 @@ def test_a_rule_that_says_stop_keeps_the_item_for_the_next_run(hostile: Project)
     calls = hostile.read("notes").split()
     assert calls[:5] == ["0", "1", "2", "3", "4"]
     assert calls.count("5") == 2
-    assert hostile.lines(done.report["dead_letter"]) == []
+    assert done.report["dead_letter"] is None  # a path would promise an item in it
     hostile.write("mended", "")
     hostile.write("notes", "")
     again = hostile.run("--json")

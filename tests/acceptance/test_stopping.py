@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 
@@ -14,7 +15,7 @@ SOON = 2.0
 """Law 11 says half a second; the rest is for a machine that is busy with other tests."""
 
 
-def begin(project, task: str, **keys) -> None:
+def begin(project, task: str | dict, **keys) -> None:
     """Write a job whose output exists already."""
     project.write("out.jsonl", "old\n")
     project.job(**{"task": task, "input": {"type": "range", "stop": 50}, "pool": {"size": 2}, **keys})
@@ -192,6 +193,21 @@ def test_a_run_that_is_interrupted_says_how_to_go_on_and_does(project):
     done = project.run("--json", "--resume")
     assert (done.code, done.report["resumed_from"]) == (0, 11)
     assert project.lines("out.jsonl") == list(range(50))
+
+
+def test_the_command_that_goes_on_is_the_one_that_was_typed(project):
+    """With its parameters, overrides, limit and date: without them it would be refused, or do more."""
+    project.write("breaks.py", "def it(n, by=1):\n    return 1 // (n - by)\n")
+    begin(project, {"call": "breaks.it", "with": {"by": "${params.by}"}}, params={"by": {"type": "int"}})
+    (project.root / "out.jsonl").unlink()  # --limit never replaces an output
+    flags = ("-p", "by=3", "-j", "1", "--limit", "9", "--date", "2026-01-02", "--set", "commit.every=1ms")
+    stopped = project.run(*flags)
+    assert stopped.code == 1
+    line = next(line for line in stopped.err.splitlines() if line.startswith("  next"))
+    command = shlex.split(line.partition(": runner run ")[2])
+    project.write("breaks.py", "def it(n, by=1):\n    return n\n")
+    done = project.run(*command[1:], "--json", "--accept", "code", job=command[0])
+    assert (done.code, done.report["items"], done.report["resumed_from"]) == (0, 9, 3), done.err
 
 
 def test_a_second_run_on_the_same_output_names_the_first(project):

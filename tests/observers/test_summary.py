@@ -62,6 +62,13 @@ def test_a_run_without_rows_asks_whether_the_task_returns_something():
     assert "no item gave a row" not in render()
 
 
+def test_the_rate_of_a_resumed_run_is_that_of_the_process_that_took_the_time():
+    """The counts are those of the whole run, the duration is not."""
+    text = render(items=1200, items_before=1000, duration_seconds=2.0)
+    assert "1,200 items" in text
+    assert "100 items/s" in text
+
+
 def test_a_good_run_is_told_with_counts_and_places():
     """Items, rows, failures, rate; where output, dead letters and log are; each kind with an example."""
     text = render()
