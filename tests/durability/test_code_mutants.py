@@ -1,8 +1,8 @@
 """The code of the protocol, changed in one place: the power-loss model must notice, or it is known why not.
 
-`mutants.py` changes the record of a right run; here `runner/ledger/publication.py` itself is changed, a run
-is recorded with it, and the disks that a power loss may leave are judged and gone on with by the same code.
-Every sync in the file is left out in turn: a new one that nobody has thought about fails the last test.
+`mutants.py` changes the record of a right run; here the modules of the protocol themselves are changed, a run
+is recorded with them, and the disks that a power loss may leave are judged and gone on with by the same code.
+Every sync in them is left out in turn: a new one that nobody has thought about fails the last test.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ import pytest
 from tests.durability.conftest import REPOSITORY
 from tests.durability.power import Step, lose_power
 from tests.durability.test_power_loss import Bench, bench
+from tests.durability.zygote import PROTOCOL
 
-SOURCE = (REPOSITORY / "runner/ledger/publication.py").read_text("utf-8")
+SOURCES = {name: (REPOSITORY / f"runner/ledger/{name}.py").read_text("utf-8") for name in PROTOCOL}
 __all__ = ["bench"]
 
 NOTICED = ""
@@ -34,108 +35,122 @@ class Change:
     """One changed place.
 
     Attributes:
+        module: Where.
         old: The text that stands once in the module.
         new: What stands there instead.
         why_not: Why nobody notices; empty where somebody does.
     """
 
+    module: str
     old: str
     new: str
     why_not: str = NOTICED
 
 
-def syncs() -> dict[str, str]:
-    """Return the module without one of its syncs, for each, by method and number in it."""
-    found: dict[str, str] = {}
-    lines = SOURCE.splitlines(keepends=True)
-    (publication,) = (
+def syncs() -> dict[str, dict[str, str]]:
+    """Return a module without one of its syncs, for each, by class, method and number in it."""
+    return {
+        f"{owner.name}.{method.name} {number}": {module: _without(source, call)}
+        for module, source in SOURCES.items()
+        for owner in ast.parse(source).body
+        if isinstance(owner, ast.ClassDef)
+        for method in owner.body
+        if isinstance(method, ast.FunctionDef) and method.name not in ("sync", "sync_folder")
+        for number, call in enumerate(_syncs_in(method), 1)
+    }
+
+
+def _syncs_in(method: ast.FunctionDef) -> list[ast.Expr]:
+    """Return the calls of a method that sync, in the order of their lines."""
+    ends = (".sync", ".sync_folder")
+    found = [
         node
-        for node in ast.parse(SOURCE).body
-        if isinstance(node, ast.ClassDef) and node.name == "Publication"
-    )
-    for method in publication.body:
-        if not isinstance(method, ast.FunctionDef) or method.name in ("_sync", "_sync_folder"):
-            continue
-        calls = [
-            node
-            for node in ast.walk(method)
-            if isinstance(node, ast.Expr)
-            and isinstance(node.value, ast.Call)
-            and ast.unparse(node.value.func) in ("self._sync", "self._sync_folder")
-        ]
-        for number, call in enumerate(sorted(calls, key=lambda node: node.lineno), 1):
-            changed = list(lines)
-            line = changed[call.lineno - 1]
-            changed[call.lineno - 1] = line[: call.col_offset] + "pass\n"
-            found[f"{method.name} {number}"] = "".join(changed)
-    return found
+        for node in ast.walk(method)
+        if isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Call)
+        and ast.unparse(node.value.func).endswith(ends)
+    ]
+    return sorted(found, key=lambda node: node.lineno)
+
+
+def _without(source: str, call: ast.Expr) -> str:
+    lines = source.splitlines(keepends=True)
+    line = lines[call.lineno - 1]
+    lines[call.lineno - 1] = line[: call.col_offset] + "pass\n"
+    return "".join(lines)
 
 
 SYNCS = {
-    "begin 1": "`_clear` has synced that the old checkpoint is gone, and nothing else is at stake",
-    "begin 2": "without its name the work folder is gone, and the run starts over: work is lost, no promise",
-    "begin 3": "the files are empty: each commit syncs what it speaks of, and A6 syncs their names",
-    "begin 4": NOTICED,  # A6
-    "commit 1": NOTICED,  # C2, C3
-    "publish 1": NOTICED,  # F6
-    "clear 1": NOTICED,  # F8
-    "put 1": "only the receipt is at stake, which promises nothing",
-    "_show_all 1": "F1 has synced the content; only the mode is at stake, which is not recorded",
-    "_show_all 2": NOTICED,  # F2
-    "_show_all 3": "F8 syncs the same folder before success; in between, work may be lost and done again",
-    "_write 1": NOTICED,  # C4, A4
-    "_clear 1": NOTICED,  # A3
-    "_compress 1": NOTICED,
+    "Publication.begin 1": "`_clear` has synced that the old checkpoint is gone: no more is at stake",
+    "Publication.begin 2": "without its name the work folder is gone: work is lost, no promise",
+    "StagedFile.create 1": "the file is empty: each commit syncs what it speaks of, A6 syncs the name",
+    "Publication.begin 3": NOTICED,  # A6
+    "StagedFile.commit 1": NOTICED,  # C2, C3
+    "Publication.publish 1": NOTICED,  # F6
+    "Publication.clear 1": NOTICED,  # F8
+    "Publication.put 1": "only the receipt is at stake, which promises nothing",
+    "StagedFile.finish 1": "F1 has synced the content; only the mode is at stake, which is not recorded",
+    "Publication._show_all 1": NOTICED,  # F2
+    "Publication._show_all 2": "F8 syncs the same folder before success; until then, work may be lost",
+    "Disk.put 1": NOTICED,  # C4, A4
+    "Publication._clear 1": NOTICED,  # A3
+    "StagedFile._compress 1": NOTICED,
 }
-"""For each sync in the module, why leaving it out is not noticed; nothing where it is."""
+"""For each sync in the modules, why leaving it out is not noticed; nothing where it is."""
+
+COMMIT = """\
+        tails = {staged.name: staged.commit(size) for staged, size, _ in self._committed(checkpoint)}
+        complete = replace(checkpoint, dead_tail=tails["dead_letter"], output_tail=tails.get("output", ""))
+        self._put_checkpoint(complete)
+"""
 
 ORDERS = {
     "checkpoint before its data": Change(
-        """                self._sync(staged.fd)
-                tails[staged is self._dead] = self._tail(staged.fd, size)
-        complete = replace(checkpoint, dead_tail=tails[True], output_tail=tails.get(False, ""))
-        self._put_checkpoint(complete)
-""",
-        """                tails[staged is self._dead] = self._tail(staged.fd, size)
-        complete = replace(checkpoint, dead_tail=tails[True], output_tail=tails.get(False, ""))
-        self._put_checkpoint(complete)
-        for staged, size, _ in self._committed(checkpoint):
-            self._sync(staged.fd)
-""",
+        "publication",
+        COMMIT,
+        COMMIT.replace("staged.commit(size)", "self._disk.tail(staged.fd, size)")
+        + "        for staged in self._staged():\n            self._disk.sync(staged.fd)\n",
     ),
     "checkpoint written in its place": Change(
-        "        self._write(self.folder / f\"{name.partition('.')[0]}.tmp\", self.folder / name, data)\n",
-        "        self._files.remove(self.folder / name)\n"
-        "        fd = self._files.create(self.folder / name)\n"
-        "        self._files.append(fd, data)\n"
-        "        self._sync(fd)\n"
-        "        self._files.close(fd)\n",
+        "publication",
+        '        self._disk.put(path, numbered.to_bytes(), temporary=path.with_suffix(".tmp"))\n',
+        "        self._disk.files.remove(path)\n"
+        "        fd = self._disk.files.create(path)\n"
+        "        self._disk.files.append(fd, numbered.to_bytes())\n"
+        "        self._disk.sync(fd)\n"
+        "        self._disk.files.close(fd)\n",
     ),
     "output shown before its dead letters": Change(
-        "        for shown, staged in ready:\n", "        for shown, staged in reversed(ready):\n"
+        "publication",
+        "        for made, staged in ready:\n",
+        "        for made, staged in reversed(ready):\n",
     ),
     "shown before it is complete": Change(
+        "publication",
         '            checkpoint = replace(checkpoint, state="complete")\n'
         "            self.commit(checkpoint)\n",
         '            checkpoint = replace(checkpoint, state="complete")\n',
     ),
     "nothing cut off at a resumption": Change(
-        "                self._files.truncate(staged.fd, size)\n                staged.size = size\n",
-        "                staged.size = size\n",
+        "staged_file",
+        "            self.disk.files.truncate(self.fd, size)\n            self.size = size\n",
+        "            self.size = size\n",
     ),
     "first checkpoint before its files": Change(
-        "        self._put(MANIFEST, manifest.to_bytes())\n",
-        "        self._put(MANIFEST, manifest.to_bytes())\n        self._put_checkpoint(Checkpoint())\n",
+        "publication",
+        "        path = self.folder / MANIFEST\n",
+        "        path = self.folder / MANIFEST\n        self._put_checkpoint(Checkpoint())\n",
     ),
     "cleared up before it is synced": Change(
+        "publication",
         "        facts = {",
-        "        self._files.remove(self.folder / CHECKPOINT)\n        facts = {",
+        "        self._disk.files.remove(self.folder / CHECKPOINT)\n        facts = {",
         "without a checkpoint the run starts over: work is lost, no promise",
     ),
 }
 
 
-def _faults(bench: Bench, name: str, code: str, scenarios: int) -> list[str]:
+def _faults(bench: Bench, name: str, code: dict[str, str], scenarios: int) -> list[str]:
     """Record a run with this code, and return the first fault that a power loss brings about."""
     flags = ["--restart"] if name == "restarted" else []
     steps: list[Step] = bench.record(bench.records[name][0], *flags, code=code)
@@ -157,9 +172,10 @@ def _faults(bench: Bench, name: str, code: str, scenarios: int) -> list[str]:
     return []
 
 
-def _assert_known(bench: Bench, code: str, why_not: str) -> None:
-    compile(code, "publication.py", "exec")
-    assert code != SOURCE
+def _assert_known(bench: Bench, code: dict[str, str], why_not: str) -> None:
+    for name, source in code.items():
+        compile(source, f"{name}.py", "exec")
+        assert source != SOURCES[name]
     number = FEW if why_not else SCENARIOS
     faults = _faults(bench, "first", code, number) or _faults(bench, "restarted", code, number)
     print(faults or why_not)  # noqa: T201
@@ -168,7 +184,7 @@ def _assert_known(bench: Bench, code: str, why_not: str) -> None:
 
 @pytest.mark.parametrize(
     ("bench", "key"),
-    [("gz" if key.startswith("_compress") else "beside", key) for key in SYNCS],
+    [("gz" if "_compress" in key else "beside", key) for key in SYNCS],
     indirect=["bench"],
 )
 def test_a_sync_that_is_left_out_of_the_code_is_noticed(bench: Bench, key: str) -> None:
@@ -181,8 +197,9 @@ def test_a_sync_that_is_left_out_of_the_code_is_noticed(bench: Bench, key: str) 
 def test_a_step_that_is_out_of_order_in_the_code_is_noticed(bench: Bench, key: str) -> None:
     """Or it is known why it makes no difference to what is promised."""
     change = ORDERS[key]
-    assert SOURCE.count(change.old) == 1, "the code has changed: change this, too"
-    _assert_known(bench, SOURCE.replace(change.old, change.new), change.why_not)
+    source = SOURCES[change.module]
+    assert source.count(change.old) == 1, "the code has changed: change this, too"
+    _assert_known(bench, {change.module: source.replace(change.old, change.new)}, change.why_not)
 
 
 def test_every_sync_of_the_code_is_known() -> None:

@@ -144,7 +144,7 @@ class Bench:
         return False
 
     def fault_of_rerun(
-        self, image: Image, *, may_refuse: bool = False, code: str | None = None, **disk: Any
+        self, image: Image, *, may_refuse: bool = False, code: dict[str, str] | None = None, **disk: Any
     ) -> str:
         """Return what is wrong with the end of a run that finds this disk."""
         self.put(image)

@@ -21,6 +21,9 @@ from typing import Any
 
 import runner
 
+PROTOCOL = ("disk", "staged_file", "publication")
+"""The modules of the protocol on the disk, each behind those that it imports."""
+
 
 def import_everything() -> None:
     """Import what a run imports, so that no child has to."""
@@ -67,15 +70,18 @@ def prepare(order: dict[str, Any]) -> None:
         disks.kill_at_lock_step(order["lock_step"])
 
 
-def put_code(source: str) -> None:
-    """Let another text be the module that publishes, as if it stood in its file."""
+def put_code(changed: dict[str, str]) -> None:
+    """Let other texts be modules of the protocol, by name, as if they stood in their files."""
     import types
 
     import runner.destination as destination
 
-    module = types.ModuleType("runner.ledger.publication")
-    sys.modules[module.__name__] = module
-    exec(compile(source, "publication.py (changed)", "exec"), module.__dict__)
+    for name in PROTOCOL:  # all of them, for the later ones import from the earlier
+        path = Path(__file__).parents[2] / "runner/ledger" / f"{name}.py"
+        module = types.ModuleType(f"runner.ledger.{name}")
+        sys.modules[module.__name__] = module
+        source = changed.get(name) or path.read_text("utf-8")
+        exec(compile(source, f"{name}.py (changed)", "exec"), module.__dict__)
     destination.Publication = module.Publication  # type: ignore[attr-defined]
 
 
