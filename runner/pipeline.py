@@ -14,8 +14,8 @@ from threading import Thread
 
 from runner.delivery import Delivery
 from runner.destination import Destination, find_destination, is_to_skip, shorten
+from runner.engine.messages import LONGEST_GRACE
 from runner.engine.stop import GRACE_SECONDS
-from runner.engine.window import LONGEST_GRACE
 from runner.errors import OutputBroken
 from runner.jobfile import Job
 from runner.ledger.checkpoint import Checkpoint

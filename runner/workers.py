@@ -13,8 +13,10 @@ from weakref import ref
 from runner.delivery import Delivery
 from runner.engine.attempt import make_attempt, make_full_attempt, message_of, rescue, type_name
 from runner.engine.guarded import GuardedPool, Policies
+from runner.engine.messages import Message
+from runner.engine.pool import Pool
 from runner.engine.threads import Attempt, OpenWorker, ThreadPool, shared
-from runner.engine.window import Message, Outcomes, Pool
+from runner.engine.window import Outcomes
 from runner.errors import WorkerBroken
 from runner.failures import PASSED
 from runner.item import Context, Item

@@ -31,44 +31,22 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from heapq import heappop, heappush
-from itertools import count
-from math import inf
 from queue import Empty, SimpleQueue
 from threading import Thread, current_thread
-from types import FrameType, TracebackType
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 from runner.clock import Clock
-from runner.engine.attempt import message_of, type_name
+from runner.engine.keeper import GONE, WAKE, Keeper, Postponed, Seat, Turn, Watcher
+from runner.engine.messages import EXITED, LONGEST_GRACE, Message, Task
 from runner.engine.threads import OpenWorker
-from runner.engine.window import EXITED, LONGEST_GRACE, Message, Task
-from runner.errors import AttemptTimeout, WorkerBroken
-from runner.item import Item
-from runner.outcome import Failure, Outcome
+from runner.errors import WorkerBroken
+from runner.outcome import Outcome
 from runner.policies.rate_limit import RateLimit
 from runner.policies.retry import RetryPolicy
-from runner.units import format_duration
 
 Begin = Callable[[], bool]
 _NUDGE: Any = (-1, None, 0)
 """A task that is none: look whether there is an urgent turn."""
-_ATTEMPT_FILE = message_of.__code__.co_filename  # where the frames of the task end
-_GONE = "gone"
-_WAKE = "wake"
-
-
-class Watcher(Protocol):
-    """Told of what happens to attempts."""
-
-    def failed(self, item: Item, failure: Failure) -> None:
-        """An item has failed for good. Called by workers and the keeper."""
-
-    def postponed(self, item: Item, failure: Failure, *, number: int, delay: float) -> None:
-        """Attempt `number` has failed, the next one begins in `delay` seconds. Called by the keeper."""
-
-    def timed_out(self, item: Item, failure: Failure, *, number: int, hanging: int) -> None:
-        """Attempt `number` is overdue; `hanging` threads hang now. Called by the keeper."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,51 +65,6 @@ class Policies:
 
     def __bool__(self) -> bool:
         return self.retry is not None or self.timeout is not None or self.rate_limit is not None
-
-
-class Turn(NamedTuple):
-    """One attempt that is to be made.
-
-    Attributes:
-        sequence: The item's number in the window.
-        item: The item.
-        weight: Its bytes.
-        number: Number of the attempt, from 1.
-        used: Failed attempts by retry rule so far.
-    """
-
-    sequence: int
-    item: Item
-    weight: int
-    number: int
-    used: tuple[int, ...]
-
-
-class _Postponed(NamedTuple):
-    turn: Turn
-    failure: Failure
-    delay: float
-
-
-class _Seat:
-    """A place for one worker and the thread that holds it; a thread that hangs keeps its own.
-
-    Attributes:
-        turn: What the worker is at: a turn, or the task of a first attempt.
-        name: Of the thread.
-        running: When the attempt began, and the token for its outcome; `None` while none is timed.
-        thread: The thread that holds the seat.
-        throttled_seconds: How long it has waited under the rate limit.
-    """
-
-    __slots__ = ("name", "running", "thread", "throttled_seconds", "turn")
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.turn: tuple[Any, ...] = ()
-        self.running: tuple[float, list[tuple[Any, ...]]] | None = None
-        self.thread: Thread | None = None
-        self.throttled_seconds = 0.0
 
 
 class GuardedPool:
@@ -167,33 +100,32 @@ class GuardedPool:
         self._fresh = policies.retry.fresh if policies.retry is not None else ()
         self._watcher = watcher
         self._clock = clock
-        self._stopping: list[bool] = []  # its truth is the cheapest flag to look at
+        self.stopping: list[bool] = []  # its truth is the cheapest flag to look at
         self._tasks: SimpleQueue[Task | None] = clock.queue()
         self._urgent: deque[Turn] = deque()
         self._tokens: SimpleQueue[None] = clock.queue()  # ends waits under the rate limit
-        self._inbox: SimpleQueue[_Postponed | str] = clock.queue()
-        self._seats = [_Seat(f"runner-worker-{number}") for number in range(size)]
-        self._hung: list[Thread] = []
-        self._keeper = Thread(target=self._keep, name="runner-keeper", daemon=True)
+        self._inbox: SimpleQueue[Postponed | str] = clock.queue()
+        self.seats = [Seat(f"runner-worker-{number}") for number in range(size)]
+        self._keeper = Keeper(self, self._inbox, timeout=policies.timeout, watcher=watcher, clock=clock)
         self.submit = self._tasks.put
 
     @property
     def throttled_seconds(self) -> float:
         """How long workers have waited under the rate limit, all together."""
-        return sum(seat.throttled_seconds for seat in self._seats)
+        return sum(seat.throttled_seconds for seat in self.seats)
 
     def start(self) -> None:
         """Start every thread, or none."""
-        for number, seat in enumerate(self._seats):
+        for number, seat in enumerate(self.seats):
             try:
-                self._seat(seat, is_replacement=False)
+                self.fill(seat, is_replacement=False)
             except RuntimeError as error:
                 self.stop(drop=True)
                 raise WorkerBroken(
                     f"only {number} of {self.size} worker threads could be started ({error}); "
                     "lower `pool.size` or raise the limit on threads"
                 ) from error
-        self._keeper.start()
+        self._keeper.thread.start()
 
     def stop(self, *, drop: bool) -> None:
         """End the workers: now (`drop`), or when the queue is empty.
@@ -201,7 +133,7 @@ class GuardedPool:
         An attempt that has begun is finished, and an item that fails in it is not tried again.
         """
         if drop:
-            self._stopping.append(True)
+            self.stopping.append(True)
             self._urgent.clear()
             try:
                 while True:
@@ -210,7 +142,7 @@ class GuardedPool:
                 pass
             for _ in range(self.size):
                 self._tokens.put(None)
-            self._inbox.put(_WAKE)
+            self._inbox.put(WAKE)
         for _ in range(self.size):
             self._tasks.put(None)
 
@@ -220,30 +152,44 @@ class GuardedPool:
 
     def hanging(self) -> int:
         """Return how many threads of attempts that took too long have still not come back."""
-        return sum(thread.is_alive() for thread in list(self._hung))
+        return sum(thread.is_alive() for thread in list(self._keeper.hung))
 
     def join(self, deadline: float, clock: Clock) -> None:
         """Wait for the threads that hold a seat, at most until `deadline`."""
-        if self._keeper.ident is not None:
+        if self._keeper.thread.ident is not None:
             # It ends when all seats are left. Before that it may be about to fill one.
-            self._keeper.join(max(0.0, deadline - clock.monotonic()))
+            self._keeper.thread.join(max(0.0, deadline - clock.monotonic()))
         for thread in self._threads():
             if thread is not current_thread():
                 thread.join(max(0.0, deadline - clock.monotonic()))
 
     def _threads(self) -> list[Thread]:
         # Looked at once each: the keeper may empty a seat meanwhile.
-        return [thread for seat in self._seats if (thread := seat.thread) is not None]
+        return [thread for seat in self.seats if (thread := seat.thread) is not None]
 
-    def _seat(self, seat: _Seat, *, is_replacement: bool) -> None:
+    def fill(self, seat: Seat, *, is_replacement: bool) -> None:
         """Start the thread of a seat. Raises RuntimeError when the system has no more."""
         thread = Thread(target=self._work, args=(seat, is_replacement), name=seat.name, daemon=True)
         thread.start()
         seat.thread = thread
 
-    # --- workers
+    def bring_back(self, turn: Turn) -> None:
+        """Hand a turn to the next worker that is free, before fresh items."""
+        self._urgent.append(turn)
+        self._tasks.put(_NUDGE)
 
-    def _work(self, seat: _Seat, is_replacement: bool) -> None:
+    def as_turn(self, turn: tuple[Any, ...]) -> Turn:
+        """Return what a seat was at as a turn: that of a first attempt is a plain task."""
+        if isinstance(turn, Turn):
+            return turn
+        sequence, item, weight = turn
+        return Turn(sequence, item, weight, 1, self._fresh)
+
+    def leave(self, error: BaseException | None) -> None:
+        """Say that a seat stays empty, and why."""
+        self._done.put((EXITED, None, error))
+
+    def _work(self, seat: Seat, is_replacement: bool) -> None:
         """Hold a seat until the end, or until the attempt is taken over by the keeper."""
         error: BaseException | None = None
         try:
@@ -259,12 +205,12 @@ class GuardedPool:
                     return  # the seat has another thread
         except BaseException as raised:  # a bug of ours, no memory, or a worker that cannot be opened
             error = raised
-        self._done.put((EXITED, None, error))
-        self._inbox.put(_GONE)
+        self.leave(error)
+        self._inbox.put(GONE)
 
-    def _attempt_all(self, seat: _Seat, attempt: Callable[..., Outcome | None]) -> bool:
+    def _attempt_all(self, seat: Seat, attempt: Callable[..., Outcome | None]) -> bool:
         """Attempt items until told to end; return whether the seat is still this thread's."""
-        get, put, urgent, stopping = self._tasks.get, self._done.put, self._urgent, self._stopping
+        get, put, urgent, stopping = self._tasks.get, self._done.put, self._urgent, self.stopping
         policies, fresh = self._policies, self._fresh
         begin = None
         if policies.timeout is not None or policies.rate_limit is not None:
@@ -296,14 +242,14 @@ class GuardedPool:
             elif outcome[3] is None:
                 put((sequence, outcome, weight))
             else:
-                self._settle(Turn(sequence, item, weight, number, used), outcome)
+                self.settle(Turn(sequence, item, weight, number, used), outcome)
             # Nothing may keep the item and the result alive while this thread waits for the next one.
             seat.turn = ()
             if stopping:
                 return True
             task = item = outcome = running = None  # type: ignore[assignment]
 
-    def _make_begin(self, seat: _Seat) -> Begin:
+    def _make_begin(self, seat: Seat) -> Begin:
         """Return what is called right before the task: waits for its time, and starts its timer."""
         limit, is_timed, monotonic = (
             self._policies.rate_limit,
@@ -320,12 +266,12 @@ class GuardedPool:
 
         return begin
 
-    def _wait(self, limit: RateLimit, seat: _Seat) -> bool:
+    def _wait(self, limit: RateLimit, seat: Seat) -> bool:
         """Wait until an attempt may start; return whether it still shall."""
         monotonic = self._clock.monotonic
         now = monotonic()
         seconds = limit.reserve(now)
-        while seconds > 0 and not self._stopping:
+        while seconds > 0 and not self.stopping:
             due = now + seconds
             try:
                 self._tokens.get(timeout=min(seconds, LONGEST_GRACE))
@@ -339,9 +285,9 @@ class GuardedPool:
                 seconds = limit.reserve(now)
             else:
                 break
-        return not self._stopping
+        return not self.stopping
 
-    def _settle(self, turn: Turn, outcome: Outcome) -> None:
+    def settle(self, turn: Turn, outcome: Outcome) -> None:
         """Decide about a failed attempt: again later, or the item has failed."""
         failure, retry = outcome.failure, self._policies.retry
         assert failure is not None
@@ -349,7 +295,7 @@ class GuardedPool:
             decision = retry.decide(failure.error, turn.used)
             if decision.action == "retry":
                 again = turn._replace(number=turn.number + 1, used=decision.used)
-                self._inbox.put(_Postponed(again, failure, decision.delay))
+                self._inbox.put(Postponed(again, failure, decision.delay))
                 return
             if decision.action == "stop":
                 failure = failure._replace(stops=True)
@@ -363,7 +309,7 @@ class GuardedPool:
         Returns `None` when the run stops meanwhile.
         """
         retry, used = self._policies.retry, self._fresh
-        while not self._stopping:
+        while not self.stopping:
             try:
                 return self._open()
             except Exception as error:
@@ -376,145 +322,3 @@ class GuardedPool:
                 except Empty:
                     pass
         return None
-
-    # --- the keeper's thread
-
-    def _keep(self) -> None:
-        """Bring back turns when they are due, and take over attempts that are overdue."""
-        try:
-            _Keeper(self).run()
-        except BaseException as error:  # a bug of ours, or no memory: told, or items would wait for ever
-            self._done.put((EXITED, None, error))
-
-
-class _Keeper:
-    """What the keeper's thread knows: nobody else touches it."""
-
-    def __init__(self, pool: GuardedPool) -> None:
-        self._pool = pool
-        self._timeout = pool._policies.timeout
-        self._heap: list[tuple[float, int, Turn]] = []
-        self._tie = count()
-        self._look_at = inf if self._timeout is None else pool._clock.monotonic() + self._timeout
-
-    def run(self) -> None:
-        """Work until every seat is left."""
-        pool, monotonic = self._pool, self._pool._clock.monotonic
-        seated = pool.size
-        while seated:
-            due = min(self._heap[0][0] if self._heap else inf, self._look_at)
-            try:
-                if due == inf:
-                    message = pool._inbox.get()
-                else:
-                    message = pool._inbox.get(timeout=max(0.0, min(due - monotonic(), LONGEST_GRACE)))
-            except Empty:
-                message = _WAKE
-            now = monotonic()
-            if isinstance(message, _Postponed):
-                self._postpone(message, now)
-            elif message == _GONE:
-                seated -= 1
-            del message
-            if pool._stopping:
-                self._heap.clear()  # nothing more is started
-            self._release(now)
-            if now >= self._look_at and self._timeout is not None:
-                seated -= self._look(now, self._timeout)
-
-    def _postpone(self, postponed: _Postponed, now: float) -> None:
-        turn, failure, delay = postponed
-        if self._pool._stopping:
-            return
-        self._pool._watcher.postponed(turn.item, failure, number=turn.number - 1, delay=delay)
-        heappush(self._heap, (now + delay, next(self._tie), turn))
-
-    def _release(self, now: float) -> None:
-        while self._heap and self._heap[0][0] <= now:
-            self._pool._urgent.append(heappop(self._heap)[2])
-            self._pool._tasks.put(_NUDGE)
-
-    def _look(self, now: float, timeout: float) -> int:
-        """Take over what is overdue, and set the time of the next look; return the seats given up.
-
-        An attempt that begins after this look cannot be overdue before now + timeout.
-        """
-        given_up, self._look_at = 0, now + timeout
-        for number, seat in enumerate(self._pool._seats):
-            running = seat.running
-            if running is None:
-                continue
-            started, token = running
-            if now - started < timeout:
-                self._look_at = min(self._look_at, started + timeout)
-                continue
-            trace = _trace_of(seat.thread)
-            try:
-                turn = token.pop()
-            except IndexError:  # it has ended at this moment
-                continue
-            given_up += self._take_over(number, _as_turn(turn, self._pool._fresh), trace)
-        return given_up
-
-    def _take_over(self, number: int, turn: Turn, trace: TracebackType | None) -> int:
-        """Fail an overdue attempt and fill its place again; return 1 where it stays empty."""
-        pool = self._pool
-        thread = pool._seats[number].thread
-        assert self._timeout is not None
-        pool._hung = [each for each in pool._hung if each.is_alive()]
-        if thread is not None:
-            pool._hung.append(thread)
-            pool._seats[number].thread = None  # nobody waits for it at the end
-        error = AttemptTimeout(f"no result within {format_duration(self._timeout)}")
-        failure = Failure("task", type_name(error), message_of(error), error.with_traceback(trace))
-        pool._watcher.timed_out(turn.item, failure, number=turn.number, hanging=len(pool._hung))
-        pool._settle(turn, Outcome(turn.item, None, 0, failure))
-        if pool._stopping:
-            pool._done.put((EXITED, None, None))
-            return 1
-        if len(pool._hung) > pool.size:
-            pool._done.put((EXITED, None, _too_many(len(pool._hung), pool.size)))
-            return 1
-        return self._seat_another(number)
-
-    def _seat_another(self, number: int) -> int:
-        pool = self._pool
-        left = pool._seats[number]
-        seat = _Seat(left.name)
-        seat.throttled_seconds = left.throttled_seconds
-        pool._seats[number] = seat
-        try:
-            pool._seat(seat, is_replacement=True)
-        except RuntimeError as error:
-            broken = WorkerBroken(f"no thread could be started in the place of one that hangs: {error}")
-            pool._done.put((EXITED, None, broken))
-            return 1
-        return 0
-
-
-def _as_turn(turn: tuple[Any, ...], fresh: tuple[int, ...]) -> Turn:
-    if isinstance(turn, Turn):
-        return turn
-    sequence, item, weight = turn
-    return Turn(sequence, item, weight, 1, fresh)
-
-
-def _too_many(hanging: int, size: int) -> WorkerBroken:
-    return WorkerBroken(
-        f"{hanging} attempts have taken longer than `timeout` and their threads still hang, more than "
-        f"`pool.size` ({size}): a thread cannot be ended from outside; give the task's own calls a time limit"
-    )
-
-
-def _trace_of(thread: Thread | None) -> TracebackType | None:
-    """Return where a thread is, as the traceback of an exception raised there would say it."""
-    import sys
-
-    if thread is None or thread.ident is None:
-        return None
-    frame: FrameType | None = sys._current_frames().get(thread.ident)
-    trace: TracebackType | None = None
-    while frame is not None and frame.f_code.co_filename != _ATTEMPT_FILE:
-        trace = TracebackType(trace, frame, max(frame.f_lasti, 0), frame.f_lineno or 0)
-        frame = frame.f_back
-    return trace

@@ -20,7 +20,7 @@ from threading import Thread, current_thread
 from typing import Any
 
 from runner.clock import Clock
-from runner.engine.window import EXITED, Message, Task
+from runner.engine.messages import EXITED, Message, Task
 from runner.errors import WorkerBroken
 
 Attempt = Callable[[Any], Any]

@@ -18,14 +18,6 @@ Guarantees (the numbers are those of DESIGN 4):
    hung task longer than the grace given.
 12. No reference to an item or a result is kept once it is delivered.
 
-At chunksize 1 a *task* is `(sequence, item, weight)`: the number of the item, the item, its bytes; and
-a *result* `(sequence, result, weight)`. Above, a task is `(sequence, items, weight)`: the number of its
-first item, the items of a chunk, their bytes; and a result `(sequence, results, weight)`, in any
-division of the chunk: order is restored from the sequence and the number of results alone, so a pool
-may split a chunk, or bring back fewer results than there were items (it stopped within it: in ordered
-mode nothing after them is delivered). Negative sequences are messages from the parts to the consumer.
-The two forms are worth their code: a list around each item costs 0.2 µs on the way.
-
 Why it is cheap: a `SimpleQueue` costs 0.07 µs for a put and a get and wakes a waiting thread only
 if there is one; threads meet once in a whole window, when the reader runs out of credits, not once an
 item. Tried and dropped: a semaphore for the window (1.5 µs an item), one token an item in a queue
@@ -36,219 +28,24 @@ consumer is busy). Measured by `benchmarks/engine.py`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import compress, islice
 from queue import Empty, SimpleQueue
-from threading import Thread, current_thread
+from threading import current_thread
 from types import TracebackType
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from runner.clock import Clock, SystemClock
+from runner.engine.messages import END, EXITED, LONGEST_GRACE, WAKE, Message
+from runner.engine.pool import Pool
+from runner.engine.reader import Reader
 from runner.errors import InputBroken, WorkerBroken
 
-T = TypeVar("T")
 R = TypeVar("R")
 
-END = -1
-"""The reader has ended: `(END, number of items drawn or None, error of the input or None)`.
-
-The number is `None` when the reader was stopped before it saw the end of the input: then nobody knows how
-many items there are, and a run that has delivered all that were drawn is not complete.
-"""
-EXITED = -2
-"""A worker has ended: `(EXITED, None, error or None)`; an error is a bug of the pool."""
 BROKEN_GRACE = 25.0
 """Seconds for what runs when a worker has broken: nobody may be there to ask twice."""
-LONGEST_GRACE = 1e8
-"""Seconds, about three years: what the system's own waits can take, and longer than anybody means."""
 CLOSING_SECONDS = 60.0
 """For workers to close what they have opened when all is delivered; arbitrary."""
 LOOK_SECONDS = 0.5
-WAKE = -3
-"""Look again: somebody asked to stop."""
-
-Task = tuple[int, Any, int]
-Message = tuple[int, Any, Any]
-
-
-class Pool(Protocol):
-    """Workers that run chunks. All calls but `submit` come from the consumer or a signal handler."""
-
-    size: int
-
-    @property
-    def throttled_seconds(self) -> float:
-        """Seconds that workers have waited under a rate limit, all together."""
-
-    def start(self) -> None:
-        """Start the workers. Raises WorkerBroken when that cannot be done; none is left running then."""
-
-    def submit(self, task: Task) -> None:
-        """Queue a chunk; never blocks (the window bounds what is queued). Called by the reader."""
-
-    def stop(self, *, drop: bool) -> None:
-        """Let every worker end after the item it is at (`drop`) or after all that is queued.
-
-        Each worker that ends says so with `EXITED`. May be called again, and from a signal handler.
-        """
-
-    def alive(self) -> int:
-        """Return how many workers have not ended."""
-
-    def join(self, deadline: float, clock: Clock) -> None:
-        """Wait until the workers have ended, at most until `deadline` on the clock."""
-
-
-class _Reader(Generic[T]):
-    """Draws the input in its own thread, in chunks, never more than there are credits for.
-
-    Holds no reference to the consumer's end, so that a consumer that is dropped is collected.
-    """
-
-    def __init__(
-        self,
-        items: Iterable[T],
-        pool: Pool,
-        done: SimpleQueue[Message],
-        *,
-        chunksize: int,
-        window: int,
-        window_bytes: int | None,
-        weigh: Callable[[T], int] | None,
-        clock: Clock,
-    ) -> None:
-        self.credits: SimpleQueue[tuple[int, int]] = clock.queue()
-        self.credits.put((window, 0))
-        self.stopped = False
-        self._items: Iterable[T] | None = items
-        self._pool = pool
-        self._done = done
-        self._chunksize = chunksize
-        self._window_bytes = window_bytes
-        self._weigh = weigh if window_bytes is not None else None
-        self._drawn = 0
-        self._is_exhausted = False
-        self._gate = [True] * chunksize
-        self._clock = clock
-        self.waited_seconds = 0.0
-        self.ended_at: float | None = None
-        self.thread = Thread(target=self._run, name="runner-reader", daemon=True)
-
-    def stop(self) -> None:
-        """Draw nothing more; wakes the reader where it waits for credits. Safe in a signal handler."""
-        self.stopped = True
-        self._gate.clear()
-        self.credits.put((0, 0))
-
-    def _run(self) -> None:
-        error: BaseException | None = None
-        iterator: Iterator[T] | None = None
-        items, self._items = self._items, None
-        assert items is not None
-        try:
-            iterator = iter(items)
-            del items
-            if self._chunksize == 1:
-                self._feed_singles(iterator)
-            else:
-                self._feed_chunks(iterator)
-        except BaseException as raised:  # the input's own, KeyboardInterrupt included: it is told, not lost
-            error = raised
-        try:
-            close = getattr(iterator, "close", None)
-            if callable(close):
-                close()
-        except BaseException as raised:
-            # After an early stop nobody waits for the input any more, and a first error says more.
-            error = error if error is not None or self.stopped else raised
-        self.ended_at = self._clock.monotonic()
-        is_known = self._is_exhausted or error is not None
-        self._done.put((END, self._drawn if is_known else None, error))
-        del error  # the frame is in its traceback: no cycle
-
-    def _wait(self) -> tuple[int, int]:
-        """Return credits that came back; waits for them, and counts how long."""
-        start = self._clock.monotonic()
-        credits = self.credits.get()
-        self.waited_seconds += self._clock.monotonic() - start
-        return credits
-
-    def _feed_singles(self, iterator: Iterator[T]) -> None:
-        submit, weigh = self._pool.submit, self._weigh
-        limit = self._window_bytes if weigh is not None and self._window_bytes is not None else 1
-        sequence = credit = used = weight = 0
-        try:
-            while not self.stopped:
-                if credit == 0 or used >= limit:
-                    items_back, bytes_back = self._wait()
-                    credit += items_back
-                    used -= bytes_back
-                    continue
-                first = sequence
-                for item in islice(iterator, credit):
-                    if weigh is not None:
-                        weight = weigh(item)
-                        used += weight
-                    submit((sequence, item, weight))
-                    sequence += 1
-                    item = None  # type: ignore[assignment]  # no reference while the input is waited for
-                    if self.stopped or used >= limit:
-                        break
-                else:
-                    if sequence - first < credit:
-                        self._is_exhausted = True
-                        return
-                credit -= sequence - first
-        finally:
-            self._drawn = sequence
-
-    def _feed_chunks(self, iterator: Iterator[T]) -> None:
-        submit, weigh = self._pool.submit, self._weigh
-        limit = self._window_bytes if weigh is not None and self._window_bytes is not None else 1
-        chunksize, gate = self._chunksize, self._gate
-        sequence = credit = used = weight = 0
-        chunk: list[T] = []
-        try:
-            while not self.stopped:
-                if credit == 0 or used >= limit:
-                    if used >= limit and chunk:
-                        # Out of bytes: these may be all the bytes there are, so they cannot wait.
-                        submit((sequence, chunk, weight))
-                        sequence, chunk, weight = sequence + len(chunk), [], 0
-                    items_back, bytes_back = self._wait()
-                    credit += items_back
-                    used -= bytes_back
-                    continue
-                before = len(chunk)
-                wanted = min(chunksize - before, credit)
-                is_full = False
-                if weigh is None:
-                    # A loop in C that `stop` can end from outside, by emptying the gate. What was drawn
-                    # before an exception of the input stays in the chunk (as `list.extend` does it).
-                    chunk.extend(islice(compress(iterator, iter(gate)), wanted))
-                else:
-                    for item in islice(iterator, wanted):
-                        chunk.append(item)
-                        size = weigh(item)
-                        item = None  # type: ignore[assignment]  # no reference while the input is waited for
-                        weight += size
-                        used += size
-                        is_full = used >= limit
-                        if is_full or self.stopped:
-                            break
-                drawn = len(chunk) - before
-                if before + drawn == chunksize:
-                    submit((sequence, chunk, weight))
-                    sequence, chunk, weight = sequence + chunksize, [], 0
-                elif drawn < wanted and not is_full:
-                    # Fewer than wanted: the input has ended, or `stop` has emptied the gate.
-                    self._is_exhausted = not self.stopped
-                    return
-                credit -= drawn
-        finally:
-            # Also when the input raises: what was drawn before is run.
-            if chunk:
-                submit((sequence, chunk, weight))
-            self._drawn = sequence + len(chunk)
 
 
 class Outcomes(Iterator[list[R]]):
@@ -281,7 +78,7 @@ class Outcomes(Iterator[list[R]]):
         self._clock = clock if clock is not None else SystemClock()
         self._done: SimpleQueue[Message] = self._clock.queue()
         self._pool = make_pool(self._done)
-        self._reader: _Reader[Any] = _Reader(
+        self._reader: Reader[Any] = Reader(
             items,
             self._pool,
             self._done,

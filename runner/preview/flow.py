@@ -18,7 +18,8 @@ from typing import Any
 from runner.clock import Clock
 from runner.engine.attempt import make_full_attempt, message_of, type_name
 from runner.engine.guarded import GuardedPool, Policies
-from runner.engine.window import Message, Outcomes
+from runner.engine.messages import Message
+from runner.engine.window import Outcomes
 from runner.errors import RowRefused, WorkerBroken
 from runner.item import BrokenRecord, Context, Item
 from runner.jobfile import Job, LoadedJob

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from runner.clock import SystemClock
+from runner.engine.messages import EXITED, Message
 from runner.engine.threads import ThreadPool
-from runner.engine.window import EXITED, Message
 
 from .probes import EVERYTHING, PATIENCE, eventually, identity, runner_threads
 
