@@ -39,7 +39,7 @@ ALLOWED = {
     "scaffold": {"ground", "jobfile", "sources", "task", "scaffold"},
     "preview": INSIDE | {"preview"},
     "job_tests": INSIDE | {"testing", "job_tests"},
-    "testing": INSIDE,
+    "testing": INSIDE | {"testing"},
     "pipeline": INSIDE | {"run", "delivery", "resumption", "workers"},
     "plan": INSIDE | {"run", "resumption"},
     "__init__": INSIDE | {"pipeline"},
