@@ -8,7 +8,7 @@ from functools import partial
 from itertools import islice
 from queue import SimpleQueue
 from typing import Any
-from weakref import ref
+from weakref import WeakSet
 
 from runner.delivery import Delivery
 from runner.engine.attempt import make_attempt, make_full_attempt, message_of, rescue, type_name
@@ -28,6 +28,9 @@ from runner.run import Run
 from runner.sources.base import Source
 from runner.task import user_frames
 
+_POOLS: WeakSet[Pool] = WeakSet()
+"""Those of this process: a child that a task forks must not work with a copy of them."""
+
 
 def start_engine(run: Run, source: Source, delivery: Delivery, checkpoint: Checkpoint) -> Outcomes[Outcome]:
     """Start the engine on what is left of the source, as `pool:` and the policies say."""
@@ -40,14 +43,16 @@ def start_engine(run: Run, source: Source, delivery: Delivery, checkpoint: Check
     open_worker = _open_worker(run, source, delivery, is_guarded=bool(policies))
 
     def make_pool(done: SimpleQueue[Message]) -> Pool:
-        if not policies:
-            return _unforked(ThreadPool(open_worker, rescue, done, size=pool.size, is_chunked=chunksize > 1))
-        watcher = delivery.failures.attempts
-        return _unforked(
-            GuardedPool(
+        made: Pool
+        if policies:
+            watcher = delivery.failures.attempts
+            made = GuardedPool(
                 open_worker, done, policies=policies, watcher=watcher, size=pool.size, clock=run.clock
             )
-        )
+        else:
+            made = ThreadPool(open_worker, rescue, done, size=pool.size, is_chunked=chunksize > 1)
+        _POOLS.add(made)
+        return made
 
     return Outcomes(
         items,
@@ -71,21 +76,17 @@ def _policies(run: Run) -> Policies:
     )
 
 
-def _unforked(pool: Pool) -> Pool:
-    """Let a child that a task forks end when it comes back from the task.
+def _stop_in_child() -> None:
+    """Let a child that a task has forked end when it comes back from the task.
 
     It would work on with a copy of the queue, and what it has inherited holds the lock. A child that ends
     within the task, or calls exec, is not touched.
     """
-    found = ref(pool)
+    for pool in list(_POOLS):
+        pool.stop(drop=True)
 
-    def end() -> None:
-        mine = found()
-        if mine is not None:
-            mine.stop(drop=True)
 
-    os.register_at_fork(after_in_child=end)
-    return pool
+os.register_at_fork(after_in_child=_stop_in_child)
 
 
 def _open_worker(run: Run, source: Source, delivery: Delivery, *, is_guarded: bool) -> OpenWorker:
