@@ -20,17 +20,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from datetime import date, time
-from decimal import Decimal
 from enum import Enum
 from typing import ClassVar, Literal
-from uuid import UUID
 
 from pydantic import field_validator, model_validator
 
 from runner.errors import RowRefused
 from runner.sinks.base import FileSinkOptions
-from runner.sinks.values import NotSpelled, quoted, spelled, type_refused
+from runner.sinks.values import WRITTEN_AS_TEXT, NotSpelled, quoted, refused, spelled
 
 Snapshot = tuple[tuple[object, ...], list[str], bytes]
 """Of a row whose place is not known yet: its keys, its cells, and its line in their order."""
@@ -224,9 +221,7 @@ class CsvEncoder:
         if kind is float:
             if math.isfinite(value):  # type: ignore[arg-type]
                 return repr(value)
-            raise RowRefused(
-                f"{_column(key)} is {value}, which a CSV cell cannot hold: return None or a text"
-            )
+            raise refused(_column(key), value, by="a CSV cell")
         if kind is bool:
             return "true" if value else "false"
         return self._rare_cell(key, value)
@@ -238,20 +233,14 @@ class CsvEncoder:
             return self._cell(key, str.__str__(value))
         if isinstance(value, int):
             return _digits(key, value)
-        if isinstance(value, date | time):
+        if isinstance(value, WRITTEN_AS_TEXT):
             try:
                 return self._cell(key, spelled(value))
+            except NotSpelled:
+                pass
             except ValueError as error:
                 raise RowRefused(f"{_column(key)} cannot be written: {error}") from error
-        if isinstance(value, Decimal):
-            if value.is_finite():
-                return str(value)
-            raise RowRefused(
-                f"{_column(key)} is {value}, which a CSV cell cannot hold: return None or a text"
-            )
-        if isinstance(value, UUID):
-            return str(value)
-        raise type_refused(_column(key), value, by="a CSV cell")
+        raise refused(_column(key), value, by="a CSV cell")
 
     def _defused(self, key: object, text: str) -> str:
         if self._formulas == "reject":

@@ -5,11 +5,11 @@ Which value becomes what:
 - dict, list, plain tuple, text, bool, `None`, int of any size, finite float: themselves. A float
   is written with the fewest digits that read back as the same float.
 - dataclass, named tuple, pydantic model, other mappings: an object (see `runner.sinks.values`).
-- date, time, datetime: its `isoformat()`, without an offset where it has none. UUID: its text.
+- date, time, datetime: its `isoformat()`, without an offset where it has none. UUID, Decimal: its text.
 - a member of an enum: its value; an instance of a subclass of str, int, dict or list: as its base.
 - `orjson.Fragment`: as it is, unread, if it is one line; whoever makes one vouches for it.
-- refused: NaN and infinities, keys that are no text, bytes, sets, Decimal, numpy
-  values, text with half of a surrogate pair, nesting deeper than 254 levels, everything else.
+- refused: NaN and infinities, keys that are no text, bytes, sets, numpy values,
+  text with half of a surrogate pair, nesting deeper than 254 levels, everything else.
 
 The work is orjson's. What it would change without a word is kept from it (dataclasses, datetimes:
 it rounds an offset to minutes) or looked for in what it wrote (NaN becomes `null`). What it
@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import math
 from datetime import date, datetime, time
+from decimal import Decimal
 from enum import Enum
 from uuid import UUID
 
@@ -29,10 +30,10 @@ import orjson
 from orjson import dumps
 
 from runner.errors import RowRefused
-from runner.sinks.values import NotSpelled, quoted, spelled, type_refused
+from runner.sinks.values import NotSpelled, quoted, refused, spelled
 
 _OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
-_NEVER_NAN = frozenset({str, int, bool, date, time, datetime, UUID})
+_NEVER_NAN = frozenset({str, int, bool, date, time, datetime, UUID, Decimal})
 _MOST_LEVELS = 254  # orjson's own limit
 _MOST_STEPS = 8  # arbitrary: how much of a way is shown
 _INT_MIN, _INT_MAX = -(2**63), 2**64 - 1
@@ -89,11 +90,9 @@ def _faithful(value: object, way: tuple[str | int, ...]) -> object:
     if type(value) is float:
         if math.isfinite(value):
             return value
-        raise RowRefused(f"{_place(way)} is {value}, which JSON cannot hold: return None or a text")
+        raise refused(_place(way), value, by="JSON")
     if isinstance(value, list) or type(value) is tuple:
         return [_faithful(element, (*way, position)) for position, element in enumerate(value)]
-    if isinstance(value, UUID):
-        return str(value)
     if isinstance(value, orjson.Fragment):
         return _one_line(value, way)
     return _taken_apart(value, way)
@@ -103,7 +102,7 @@ def _taken_apart(value: object, way: tuple[str | int, ...]) -> object:
     try:
         parts = value if isinstance(value, dict) else spelled(value)
     except NotSpelled:
-        raise type_refused(_place(way), value, by="JSON") from None
+        raise refused(_place(way), value, by="JSON") from None
     except Exception as error:
         raise RowRefused(f"{_place(way)} cannot be written: {error}") from error
     if not isinstance(parts, dict):

@@ -1,5 +1,8 @@
 """What the kinds of sinks share: how a record or a moment is written, and why a value is refused.
 
+A date, a time, a UUID and a Decimal are written as text. That of a Decimal is exact and keeps its zeros
+(`12.30`), which most readers of JSON would lose with a number: they make a float of it.
+
 A dataclass is written by all its fields, in their order: those with a leading underscore too, and
 nothing that was set on the instance beside them (orjson's own way leaves out the first and writes
 the second). A pydantic model is written as its `model_dump()` in Python mode, so by the aliases
@@ -14,11 +17,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from datetime import date, time
+from decimal import Decimal
 from os import PathLike
+from uuid import UUID
 
 from pydantic import BaseModel
 
 from runner.errors import RowRefused
+
+WRITTEN_AS_TEXT = (date, time, Decimal, UUID)
+"""Whatever is an instance of these is written as text, by `spelled`."""
 
 _HINTS = {
     "bytes": "decode it to text, or write it as base64",
@@ -26,7 +34,6 @@ _HINTS = {
     "memoryview": "decode it to text, or write it as base64",
     "set": "return a sorted list, because a set has no order of its own",
     "frozenset": "return a sorted list, because a set has no order of its own",
-    "Decimal": "return its str(), which keeps it exact",
     "Fraction": "return its str(), which keeps it exact",
     "complex": "return its two parts",
     "timedelta": "return its total_seconds()",
@@ -45,20 +52,18 @@ class NotSpelled(TypeError):
 
 
 def spelled(value: object) -> object:
-    """Return a record by its fields, a date or time as ISO text; one level, except for a model.
+    """Return a record by its fields, and what has a text of its own as that; one level, except for a model.
 
     The fields of a mapping, dataclass, named tuple or pydantic model come as a dict, a root model as its
-    root.
-    A moment has its offset from UTC where it knows one.
+    root. A date or time becomes ISO text, with its offset from UTC where it knows one; a UUID and a Decimal
+    the text that reads back as the same.
 
     Raises:
-        NotSpelled: The value is something else.
+        NotSpelled: The value is something else, or a Decimal that is not finite.
         Exception: What a property, a serializer or a mapping of the user's raises.
     """
-    if isinstance(value, date | time):
-        if value != value:  # pandas' NaT is a datetime, and no point in time
-            raise ValueError("it is no point in time")
-        return value.isoformat()
+    if isinstance(value, WRITTEN_AS_TEXT):
+        return _text(value)
     if isinstance(value, BaseModel):
         return value.model_dump(serialize_as_any=True, warnings=False)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -70,9 +75,23 @@ def spelled(value: object) -> object:
     raise NotSpelled
 
 
-def type_refused(place: str, value: object, *, by: str) -> RowRefused:
-    """Return the refusal of a value whose type `by` (`JSON`, `a CSV cell`) cannot hold."""
+def _text(value: date | time | Decimal | UUID) -> str:
+    if isinstance(value, Decimal):
+        if value.is_finite():
+            return Decimal.__str__(value)  # not that of a subclass, which may round
+        raise NotSpelled
+    if isinstance(value, UUID):
+        return UUID.__str__(value)
+    if value != value:  # pandas' NaT is a datetime, and no point in time
+        raise ValueError("it is no point in time")
+    return value.isoformat()
+
+
+def refused(place: str, value: object, *, by: str) -> RowRefused:
+    """Return the refusal of a value that `by` (`JSON`, `a CSV cell`) cannot hold, or no value of its type."""
     kind = type(value)
+    if kind is float or isinstance(value, Decimal):
+        return RowRefused(f"{place} is {value}, which {by} cannot hold: return None or a text")
     name = kind.__name__
     hint = _HINTS.get(name)
     if kind.__module__.partition(".")[0] == "numpy":

@@ -83,6 +83,7 @@ def test_a_single_column_has_a_line_for_every_row(texts: list[str]) -> None:
         (1e308, "1e+308"),
         (0.1, "0.1"),
         (Decimal("1.10"), "1.10"),
+        (type("Euro", (Decimal,), {"__str__": lambda self: "1,1 EUR"})("1.10"), "1.10"),
         (date(2024, 2, 29), "2024-02-29"),
         (datetime(2024, 2, 29, 12, 30, tzinfo=UTC), "2024-02-29T12:30:00+00:00"),
         (time(12, 30), "12:30:00"),
@@ -118,7 +119,8 @@ def test_a_header_never_begins_with_a_byte_order_mark() -> None:
     [
         (math.nan, "`b` is nan, which a CSV cell cannot hold"),
         (math.inf, "`b` is inf, which a CSV cell"),
-        (Decimal("NaN"), "`b` is NaN, which a CSV cell"),
+        (Decimal("NaN"), "`b` is NaN, which a CSV cell cannot hold: return None or a text"),
+        (Decimal("-Infinity"), "`b` is -Infinity, which a CSV cell"),
         (b"x", "`b` is of type bytes, which a CSV cell cannot hold: decode"),
         ([1], "`b` is of type list, which a CSV cell cannot hold"),
         ({"c": 1}, "`b` is of type dict, which a CSV cell cannot hold"),

@@ -45,6 +45,25 @@ class Word(str):
     pass
 
 
+class Euro(Decimal):
+    def __str__(self) -> str:
+        return f"{self:.2f} EUR"
+
+
+class Key(UUID):
+    def __str__(self) -> str:
+        return "short"
+
+
+@dataclass
+class Bill:
+    total: Decimal
+
+
+class BillModel(BaseModel):
+    total: Decimal
+
+
 @dataclass
 class Hub:
     name: str
@@ -92,6 +111,14 @@ def test_every_json_value_reads_back_as_itself(row: Any) -> None:
     assert same(json.loads(line), row)
 
 
+@given(st.decimals(allow_nan=False, allow_infinity=False), st.sampled_from([1, None, 2**70]))
+def test_every_decimal_reads_back_as_itself(value: Decimal, beside: int | None) -> None:
+    """Its text keeps all digits, trailing zeros and the sign of zero, whichever way the row takes."""
+    read = json.loads(encode_json({"v": value, "beside": beside}))
+    assert Decimal(read["v"]).as_tuple() == value.as_tuple()
+    assert read["beside"] == beside
+
+
 @pytest.mark.parametrize(
     "value",
     [
@@ -125,6 +152,16 @@ def test_values_at_the_edges_read_back_as_themselves(value: Any) -> None:
         (time(12, 30), '"12:30:00"'),
         (time(12, 30, tzinfo=UTC), '"12:30:00+00:00"'),
         (UUID(int=1), '"00000000-0000-0000-0000-000000000001"'),
+        (
+            type("Key", (UUID,), {"__str__": lambda self: "1"})(int=1),
+            '"00000000-0000-0000-0000-000000000001"',
+        ),
+        (Decimal("12.30"), '"12.30"'),
+        (Decimal("-1E+400"), '"-1E+400"'),
+        (Euro("12.345"), '"12.345"'),
+        (enum.Enum("Price", {"LOW": Decimal("1.50")}).LOW, '"1.50"'),
+        (Bill(Decimal("1.10")), '{"total":"1.10"}'),
+        (BillModel(total=Decimal("1.10")), '{"total":"1.10"}'),
         (Colour.RED, '"red"'),
         (Size.BIG, "3"),
         (Word("w"), '"w"'),
@@ -204,7 +241,11 @@ class Numpy:
         (-math.inf, r"`v` is -inf, which JSON"),
         (b"x", r"`v` is of type bytes, which JSON cannot hold: decode it"),
         ({1, 2}, r"`v` is of type set, which JSON cannot hold: return a sorted list"),
-        (Decimal("1.10"), r"`v` is of type Decimal, which JSON cannot hold: return its str\(\)"),
+        (Decimal("NaN"), r"^`v` is NaN, which JSON cannot hold: return None or a text$"),
+        (Decimal("sNaN"), r"^`v` is sNaN, which JSON"),
+        ([Decimal("-Infinity")], r"^`v\[0\]` is -Infinity, which JSON"),
+        (Bill(Decimal("Infinity")), r"^`v\.total` is Infinity, which JSON"),
+        ({Decimal("1"): 2}, r"`v` has the key of type Decimal: keys must be texts in JSON"),
         (timedelta(1), r"`v` is of type timedelta, which JSON cannot hold: return its total_seconds"),
         (PurePosixPath("a"), r"`v` is of type PurePosixPath, which JSON cannot hold: return its str"),
         (iter([]), r"`v` is of type list_iterator, which JSON cannot hold"),
