@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from runner.errors import AttemptTimeout, RunnerError, TaskFailed
     from runner.item import Context
 
+__version__ = "0.1.0"
+
 __all__ = ["AttemptTimeout", "Context", "Results", "RunnerError", "TaskFailed", "imap"]
 
 _HOMES = {

@@ -13,6 +13,7 @@ from typing import NoReturn
 
 import click
 
+from runner import __version__
 from runner.cli.diff import diff
 from runner.cli.explain import explain
 from runner.cli.init import init
@@ -28,12 +29,7 @@ from runner.cli.validate import validate
 def _show_version(context: click.Context, parameter: click.Parameter, value: bool) -> None:
     if not value:
         return
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        click.echo(f"runner, version {version('declarative-batch-runner')}")
-    except PackageNotFoundError:
-        click.echo("runner, from a source tree that is not installed")
+    click.echo(f"runner, version {__version__}")
     context.exit()
 
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-HEAVY = ["pydantic", "structlog", "yaml", "msgspec", "orjson", "rich", "asyncio"]
+HEAVY = ["pydantic", "structlog", "yaml", "msgspec", "orjson", "rich", "asyncio", "importlib.metadata"]
 PROBE = """
 import json, sys
 from runner.cli import main
@@ -41,12 +41,13 @@ def modules_of(project):
 @pytest.mark.parametrize(
     "words",
     [
+        ["--version"],
         ["--help"],
         *([command, "--help"] for command in ("run", "validate", "diff", "plan", "preview", "test", "init")),
     ],
     ids=" ".join,
 )
-def test_help_imports_nothing_heavy(modules_of, words):
+def test_help_and_version_import_nothing_heavy(modules_of, words):
     """Neither the validation nor the engine nor a serializer is needed to say what there is."""
     assert modules_of(*words).isdisjoint({*HEAVY, "runner.pipeline", "runner.jobfile", "concurrent.futures"})
 
