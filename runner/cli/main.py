@@ -6,6 +6,7 @@ command imports what it needs when it is called.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import threading
@@ -70,6 +71,7 @@ commands.add_command(schema)
 
 def main() -> NoReturn:
     """Run the command line and leave with its exit code."""
+    gc.freeze()  # see `runner.cli.start`
     _keep_standard_streams()
     leave(_invoke())
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from runner.cli.complete import complete_job
+from runner.cli.start import uncollected
 
 if TYPE_CHECKING:
     from runner.cli.job_files import Found
@@ -59,10 +60,11 @@ def validate(
     taken that looks like a job file. A warning is kept quiet by a comment on its line or alone above it:
     # runner: ignore[code] reason. Exit code 0: no faults. 1: faults. 2: no such file.
     """
-    from runner.cli.job_files import find_job_files
-    from runner.cli.words import say
-    from runner.errors import UsageError
-    from runner.lint import review_jobs
+    with uncollected():
+        from runner.cli.job_files import find_job_files
+        from runner.cli.words import say
+        from runner.errors import UsageError
+        from runner.lint import review_jobs
 
     if imports and isolated:
         raise click.UsageError("--import and --isolated exclude each other")
