@@ -79,14 +79,13 @@ def load_config(root: Path, *, operator: Path | None, environ: Mapping[str, str]
     project = root / "config.yaml"
     files = [path for path in (operator, project if project.is_file() else None) if path is not None]
     settings = [_read(path) for path in files]
-    first = settings[0] if settings else Settings()
-    second = settings[-1] if settings else first
-    chosen = [one for one in (first, second) if "state" in one.model_fields_set]
-    levels = [one for one in (first, second) if "level" in one.log.model_fields_set]
+    # The defaults are asked of the classes: without a file, pydantic needs to build none of the three.
+    states = [one.state for one in settings if "state" in one.model_fields_set]
+    levels = [one.log.level for one in settings if "level" in one.log.model_fields_set]
     return Config(
         allow=tuple(tuple(one.tasks.allow) for one in settings if one.tasks.allow is not None),
-        log_level=levels[0].log.level if levels else "info",
-        state=root / (chosen[0] if chosen else first).state,
+        log_level=(levels or [LogSettings.model_fields["level"].default])[0],
+        state=root / (states or [Settings.model_fields["state"].default])[0],
     )
 
 
