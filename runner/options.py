@@ -16,7 +16,8 @@ class Options(BaseModel):
     """A frozen, strict model: unknown keys are faults, `"5"` is no number, `1` is no boolean.
 
     A key that is a Python keyword or a method of pydantic gets a trailing underscore in code and
-    an alias without it in the job file.
+    an alias without it in the job file. The default of a list is `Field(default=[])`, which pydantic
+    copies: of `list` as a factory it would read the signature, with Python's tokenizer, at every start.
     """
 
     SHORT_FORM: ClassVar[dict[str, Any] | None] = None

@@ -84,7 +84,7 @@ class JobTest(Options):
     """Parameters of the job that are different in this test; by default none. Example: `{text: b.txt}`"""
     with_: dict[str, object] = Field(default_factory=dict, alias="with")
     """Arguments of the task that are different in this test; by default none. Example: `{rate: 2}`"""
-    faults: list[InjectedFault] = Field(default_factory=list, max_length=MOST_ATTEMPTS)
+    faults: list[InjectedFault] = Field(default=[], max_length=MOST_ATTEMPTS)
     """What happens to the first attempts; `ok` is one that is left alone; by default nothing.
     Example: `[{raise: ConnectionError}, {hang: 5m}]`"""
     row: object = None

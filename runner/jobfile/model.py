@@ -367,7 +367,7 @@ class Job(Options):
     rate_limit: RateLimitOptions | None = None
     """Most attempts that may start in a time, over the whole pool, retries included; by default no limit.
     Example: `50/s`"""
-    retry: RetryRules = Field(default_factory=list)
+    retry: RetryRules = Field(default=[])
     """Which failed attempts are made again, how often, when; by default one attempt an item.
     Example: `{attempts: 4}`"""
     failures: FailureOptions = Field(default_factory=FailureOptions)
@@ -382,6 +382,6 @@ class Job(Options):
     unfinished: Literal["resume", "restart", "refuse"] = "resume"
     """What a new run does where an unfinished run of this job stands. `resume`: go on. `restart`: start over.
     `refuse`: exit code 3. Example: `refuse`"""
-    tests: list[JobTest] = Field(default_factory=list)
+    tests: list[JobTest] = Field(default=[])
     """Items, and what must come of each; taken literally, without references; by default none.
     Example: `[{name: a, item: tea, row: {line: TEA!}}]`"""
