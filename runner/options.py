@@ -68,11 +68,11 @@ def describe(model: type[BaseModel]) -> dict[str, FieldText]:
             source = inspect.getsource(owner)
         except (OSError, TypeError):  # installed without its source
             continue
-        body = ast.parse(textwrap.dedent(source)).body[0].body  # type: ignore[attr-defined]
+        body = ast.parse(textwrap.dedent(source)).body[0].body  # type: ignore[attr-defined]  # a class
         for field, text in pairwise(body):
             is_text = isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant)
             if isinstance(field, ast.AnnAssign) and is_text:
-                texts[field.target.id] = _read_text(text.value.value)  # type: ignore[union-attr]
+                texts[field.target.id] = _read_text(text.value.value)  # type: ignore[union-attr]  # a name
     return texts
 
 

@@ -76,7 +76,7 @@ def _bare(annotation: Any) -> Any:
         elif _is_union(annotation, least=1):
             members = tuple(member for member in get_args(annotation) if member is not types.NoneType)
             if len(members) > 1:
-                return Union[members]  # noqa: UP007  built at run time
+                return Union[members]  # noqa: UP007  # built at run time
             annotation = members[0]
         else:
             return annotation

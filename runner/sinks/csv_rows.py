@@ -21,7 +21,7 @@ import math
 import re
 from collections.abc import Sequence
 from enum import Enum
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import field_validator, model_validator
 
@@ -205,10 +205,10 @@ class CsvEncoder:
             broken = next(key for key, cell in zip(keys, cells, strict=True) if not _is_text(cell))
             raise RowRefused(f"{_column(broken)} holds half of a surrogate pair, which is no text") from error
 
-    def _cell(self, key: object, value: object) -> str:
+    def _cell(self, key: object, value: Any) -> str:
         kind = type(value)
         if kind is str:
-            text: str = value  # type: ignore[assignment]
+            text: str = value
             if self._formulas != "raw" and text[:1] in _FORMULA_STARTS and not _NUMBER.fullmatch(text):
                 text = self._defused(key, text)
             if self._needs_quotes(text):
@@ -217,9 +217,9 @@ class CsvEncoder:
         if value is None:
             return ""
         if kind is int:
-            return _digits(key, value)  # type: ignore[arg-type]
+            return _digits(key, value)
         if kind is float:
-            if math.isfinite(value):  # type: ignore[arg-type]
+            if math.isfinite(value):
                 return repr(value)
             raise refused(_column(key), value, by="a CSV cell")
         if kind is bool:
@@ -255,7 +255,7 @@ def _fields(row: object) -> dict[object, object]:
         fields = row if isinstance(row, dict) else spelled(row)
     except NotSpelled:
         fields = None
-    except Exception as error:
+    except Exception as error:  # a property or serializer of the user's
         raise RowRefused(f"the row cannot be written: {error}") from error
     if not isinstance(fields, dict):
         raise RowRefused(

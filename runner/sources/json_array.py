@@ -237,7 +237,7 @@ class _Array:
         return block, self._pass(block, position)
 
     def _skip_space(self, block: bytes, position: int) -> int:
-        end = _SPACE.match(block, position).end()  # type: ignore[union-attr]
+        end = _SPACE.match(block, position).end()  # type: ignore[union-attr]  # it matches always
         if end > position:
             self.numbering.skip(end - position, lines=block.count(b"\n", position, end))
         return end

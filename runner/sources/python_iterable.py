@@ -110,7 +110,7 @@ class PythonSource:
                     return
                 except GeneratorExit:
                     raise
-                except BaseException as error:
+                except BaseException as error:  # the user's code may call sys.exit(), too
                     raise self._broken(error, number) from error
                 chain = crc32(_spelled(value), chain)
                 if number >= index:
@@ -137,7 +137,7 @@ class PythonSource:
             yield
         except GeneratorExit:
             raise
-        except BaseException as error:
+        except BaseException as error:  # as above
             raise self._broken(error, index) from error
 
     def _broken(self, error: BaseException, index: int) -> InputBroken:

@@ -130,7 +130,7 @@ class _Reader:
         try:
             # The texts are code of the module that was imported, not of the job file.
             return typing.get_type_hints(holder, globalns=self._namespace, include_extras=True)["it"]
-        except Exception as error:
+        except Exception as error:  # a text may be any expression of the user's
             text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
             self.unresolved.append(Unresolved(name, text, f"{type(error).__name__}: {error}"))
             return Any
@@ -145,7 +145,7 @@ def _namespace(task: Callable[..., object]) -> dict[str, Any]:
         found = found.func
     found = inspect.unwrap(found)
     if not isinstance(found, types.FunctionType | types.MethodType | type):
-        found = inspect.unwrap(getattr(type(found), "__call__", found))  # noqa: B004
+        found = inspect.unwrap(getattr(type(found), "__call__", found))  # noqa: B004  # of its class, unbound: this is no test
     if isinstance(found, type):
         module = sys.modules.get(found.__module__)
         return dict(vars(module)) if module is not None else {}

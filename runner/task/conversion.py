@@ -74,7 +74,7 @@ def _refused(found: list[Mismatch]) -> ItemRefused:
 
 def _is_open(annotation: Any) -> bool:
     """Return whether any value will do, as far as somebody has said."""
-    if is_unknown(annotation) or annotation in (dict, Mapping, typing.Dict, typing.Mapping):  # noqa: UP006
+    if is_unknown(annotation) or annotation in (dict, Mapping, typing.Dict, typing.Mapping):  # noqa: UP006  # as users write them
         return True
     if typing.get_origin(annotation) in (Iterable, Iterator, Generator):
         return True  # pydantic would put an iterator in their place, which fails in the middle of the task

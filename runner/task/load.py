@@ -257,5 +257,5 @@ def _check_form(dotted: str, found: object) -> TaskFault | None:
 def _first_line(error: BaseException) -> str:
     try:
         return next(iter(str(error).splitlines()), "")
-    except Exception:
+    except Exception:  # a `__str__` of the user's that raises
         return "(its text cannot be shown)"

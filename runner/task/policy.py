@@ -85,10 +85,9 @@ def home_of(loaded: object) -> str:
 
 
 def _own(loaded: object, name: str) -> object:
-    # An attribute of the user's may raise anything; then it is none that we can go by.
     try:
         return getattr(loaded, name, None)
-    except Exception:
+    except Exception:  # an attribute of the user's may raise anything; then it is none that we can go by
         return None
 
 

@@ -133,7 +133,7 @@ def _record(annotation: object) -> Record | None:
         names: Iterable[str] = hints
         defaults: dict[str, Any] = {}
     elif is_named_tuple(kind):
-        names, defaults = kind._fields, kind._field_defaults  # type: ignore[attr-defined]
+        names, defaults = kind._fields, kind._field_defaults  # type: ignore[attr-defined]  # a named tuple's
         required = {name: name not in defaults for name in names}
     else:
         fields = [field for field in dataclasses.fields(kind) if field.init]
@@ -162,9 +162,10 @@ def _field(name: str, hint: object, default: object, is_required: bool) -> Field
 
     while typing.get_origin(hint) in _WRAPPERS:
         hint = typing.get_args(hint)[0]
-    is_info = isinstance(default, FieldInfo)
-    info = FieldInfo.from_annotated_attribute(hint, default) if is_info else FieldInfo.from_annotation(hint)  # type: ignore[arg-type]
-    if is_info:
+    annotation: Any = hint  # pydantic asks for a type, and takes every annotation
+    info = FieldInfo.from_annotation(annotation)
+    if isinstance(default, FieldInfo):
+        info = FieldInfo.from_annotated_attribute(annotation, default)
         is_required = info.is_required()
     return Field(name, _keys(name, info, by_name=False), hint, is_required, not comes_first(info.metadata))
 

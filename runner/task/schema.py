@@ -62,9 +62,7 @@ def read_schema(
     more += _unresolved(annotations, with_)
     try:
         item, result = record_of(annotations.item), columns_of(annotations.result)
-    except (
-        Exception
-    ):  # a name in a field's annotation that is not there: `convert` has told of it, or nobody asks
+    except Exception:  # a name in the annotation of a field is not there: `convert` has told of it
         item = result = None
     return Schema(converted, convert, item, result, (*faults, *more))
 

@@ -194,7 +194,7 @@ def _fits(value: object, name: str) -> bool:
 def _shown(value: object) -> str:
     try:
         text = repr(value)
-    except Exception:
+    except Exception:  # the `__repr__` of a default is the user's code
         return "…"
     return text if len(text) <= 60 else text[:60] + "…"
 
@@ -226,7 +226,7 @@ def _built(task: Callable[..., object] | Located) -> _Function | None:
     parameters = _parameters_of_object(task)
     if parameters is None:  # whatever it takes
         parameters = [Parameter("kwargs", Kind.EXTRA)]
-    return _Function(task.__name__, parameters, _place_of_object(task.__init__))  # type: ignore[misc]
+    return _Function(task.__name__, parameters, _place_of_object(task.__init__))  # type: ignore[misc]  # only read
 
 
 def _parameters_of_syntax(arguments: ast.arguments) -> list[Parameter]:

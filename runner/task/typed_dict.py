@@ -30,7 +30,7 @@ def as_pydantic_takes_it(annotation: Any) -> Any:
         return typing.Annotated[remade]
     if typing.get_origin(annotation) is typing.Union or not hasattr(annotation, "copy_with"):
         if len(alternatives(annotation)) > 1:
-            return typing.Union[remade]  # noqa: UP007
+            return typing.Union[remade]  # noqa: UP007  # built at run time
         return typing.get_origin(annotation)[remade]
     return annotation.copy_with(remade)
 
