@@ -12,7 +12,7 @@ from runner.errors import RowRefused
 from runner.jobfile import Job, LoadedJob, Problem
 from runner.jobfile.problem import KeyPath, format_path
 from runner.masking import spell
-from runner.policies.retry import RetryPolicy, Rule
+from runner.policies.retry import RetryOptions, RetryPolicy, Rule
 from runner.sources.python_iterable import PythonOptions
 from runner.task import (
     Policy,
@@ -123,7 +123,6 @@ def find_rules(loaded: LoadedJob, config: Config) -> tuple[RetryPolicy | None, l
             found[path] = each
     if problems or not loaded.job.retry:
         return None, problems
-    by_rule = zip(loaded.job.retry, _rule_paths(loaded), strict=True)
     rules = [
         Rule(
             tuple(found[*path, "errors", number] for number in range(len(options.errors))),
@@ -131,25 +130,22 @@ def find_rules(loaded: LoadedJob, config: Config) -> tuple[RetryPolicy | None, l
             options.backoff,
             options.then,
         )
-        for options, path in by_rule
+        for options, path in _rules(loaded)
     ]
     return RetryPolicy(tuple(rules)), []
 
 
-def _rule_paths(loaded: LoadedJob) -> list[KeyPath]:
-    """Return where each rule of `retry:` stands: a single one may be written without a list."""
+def _rules(loaded: LoadedJob) -> list[tuple[RetryOptions, KeyPath]]:
+    """Return the rules of `retry:`, and where each stands."""
     assert loaded.job is not None
-    data = loaded.document.data
-    if isinstance(data, dict) and isinstance(data.get("retry"), dict):
-        return [("retry",)]
-    return [("retry", number) for number in range(len(loaded.job.retry))]
+    rules = loaded.job.retry
+    return list(zip(rules, loaded.places.of_members("retry", len(rules)), strict=True))
 
 
 def _error_names(loaded: LoadedJob) -> list[tuple[KeyPath, str]]:
-    assert loaded.job is not None
     return [
         ((*path, "errors", number), name)
-        for options, path in zip(loaded.job.retry, _rule_paths(loaded), strict=True)
+        for options, path in _rules(loaded)
         for number, name in enumerate(options.errors)
     ]
 

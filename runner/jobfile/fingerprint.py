@@ -15,6 +15,7 @@ from pathlib import PurePath
 from typing import Any
 
 from runner.jobfile.model import Job, dead_letter_beside
+from runner.jobfile.plain import put
 from runner.jobfile.problem import KeyPath
 
 _FREE = {
@@ -82,7 +83,7 @@ def walk(job: Job, holes: Mapping[KeyPath, str] | None = None) -> Iterator[tuple
     if _is_default_dead_letter(job):
         values["failures"]["dead_letter"] = None
     for path, text in (holes or {}).items():
-        _put(values, path, text)
+        put(values, path, text)
     yield from _leaves(values, ())
 
 
@@ -117,13 +118,3 @@ def _is_default_dead_letter(job: Job) -> bool:
     if own is None or output is None or not PurePath(output).name:
         return False
     return PurePath(own) == dead_letter_beside(PurePath(output))
-
-
-def _put(values: Any, path: KeyPath, text: str) -> None:
-    for depth, part in enumerate(path, start=1):
-        if isinstance(values, list) and isinstance(part, str):
-            values = values[0]  # `retry: {...}` is short for a list of one
-        if depth == len(path):
-            values[part] = text
-        else:
-            values = values[part]

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
 from runner.jobfile.model import SECRET_NAME
 from runner.jobfile.places import Places
+from runner.jobfile.plain import texts_in
 from runner.jobfile.problem import MOST_SHOWN, KeyPath, Problem, Severity, format_path, nearest
 from runner.jobfile.scalar import clip, show_value
 from runner.masking import Sealed
@@ -86,7 +87,7 @@ class Interpolation:
             for key in value:
                 self._check_no_reference(key, (*path, key), "a key", is_key=True)
             if path == ("params",):
-                for inner, text in _texts(value, path):
+                for inner, text in texts_in(value, path):
                     self._check_no_reference(text, inner, "a default of `params`")
                 return value
             return {key: self.resolve(item, (*path, key)) for key, item in value.items()}
@@ -259,15 +260,3 @@ def _as_text(value: Any, reference: str) -> str:
         return str(value)
     message = f"`{reference}` is {show_value(value)}, which cannot stand inside a text"
     raise _Unresolved("bad-reference", message, hint="a reference to it must be the whole value")
-
-
-def _texts(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
-    """Yield every text below `value` with its path."""
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield from _texts(item, (*path, key))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _texts(item, (*path, index))
-    elif isinstance(value, str):
-        yield path, value

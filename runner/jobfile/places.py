@@ -66,6 +66,12 @@ class Places:
                 return self.flags[path[:length]]
         return None
 
+    def of_members(self, key: str, count: int) -> list[KeyPath]:
+        """Return where each member of the list under `key` stands: a single one may be written without it."""
+        if isinstance(self.document.data.get(key), dict):
+            return [(key,)]
+        return [(key, number) for number in range(count)]
+
     def is_known(self, path: KeyPath) -> bool:
         """Return whether the value at `path` is what the user meant, so that a fault in it is the user's."""
         if any(path[:length] in self.unknown for length in range(len(path) + 1)):

@@ -38,7 +38,7 @@ _WAITED = {"none": 1.0, "equal": 0.75, "full": 0.5}
 
 def suspect_retries(job: Job, places: Places) -> Iterator[Problem]:
     """Yield a warning for each thing that is legal and most likely not meant."""
-    rules = list(zip(_paths(job, places), job.retry, strict=True))
+    rules = list(zip(places.of_members("retry", len(job.retry)), job.retry, strict=True))
     yield from _retries_nothing(rules, places)
     yield from _unreachable(rules, places)
     yield from _timeouts(job, rules, places)
@@ -47,13 +47,6 @@ def suspect_retries(job: Job, places: Places) -> Iterator[Problem]:
 
 
 Rules = Sequence[tuple[KeyPath, RetryOptions]]
-
-
-def _paths(job: Job, places: Places) -> list[KeyPath]:
-    """Return where each rule stands: a single one may be written without a list."""
-    if isinstance(places.document.data.get("retry"), dict):
-        return [("retry",)]
-    return [("retry", number) for number in range(len(job.retry))]
 
 
 def _retries_nothing(rules: Rules, places: Places) -> Iterator[Problem]:

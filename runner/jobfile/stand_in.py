@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from runner.jobfile.locate import Fault
+from runner.jobfile.plain import put
 from runner.jobfile.problem import KeyPath
 from runner.jobfile.scalar import UnreadableValue, read_scalar
 
@@ -41,7 +42,7 @@ class StandIns:
                 self._left[path] = _candidates(self._holes[path], fault)
             # Where nothing fits, the text stands there again, and the fault is told of that.
             candidate = next(self._left[path], self._holes[path])
-            _put(data, path, candidate)
+            put(data, path, candidate)
             has_changed = has_changed or candidate is not self._holes[path]
         return has_changed
 
@@ -67,9 +68,3 @@ def _candidates(text: str, fault: Fault) -> Iterator[object]:
     # pydantic names what a Literal takes: 'replace', 'fail' or 'skip'.
     yield from re.findall(r"'([^']*)'", str(fault.error.get("ctx", {}).get("expected", "")))
     yield from _CANDIDATES
-
-
-def _put(data: Any, path: KeyPath, value: object) -> None:
-    for part in path[:-1]:
-        data = data[part]
-    data[path[-1]] = value

@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 from runner.jobfile.model import Job
 from runner.jobfile.places import Places
+from runner.jobfile.plain import texts_in
 from runner.jobfile.problem import KeyPath, Problem
 from runner.jobfile.scalar import clip
 from runner.jobfile.targets import Target, input_patterns, reads, targets
@@ -67,7 +67,7 @@ def _retries(job: Job, places: Places) -> Iterable[Problem]:
 def unused_params(job: Job, document: Document) -> list[Problem]:
     """Return a warning for each parameter that nothing in the file refers to."""
     places = Places(document)
-    used = {match[1] for _, text in _strings(document.data, ()) for match in _PARAM.finditer(text)}
+    used = {match[1] for _, text in texts_in(document.data) for match in _PARAM.finditer(text)}
     return [
         _warning(
             places,
@@ -147,7 +147,7 @@ def _overwritten(places: Places, target: Target, key: KeyPath, *, is_glob: bool)
 
 def _texts(document: Document, places: Places) -> Iterator[Problem]:
     """What single texts look like."""
-    for path, text in _strings(document.data, ()):
+    for path, text in texts_in(document.data):
         if "$" not in text and "{{" not in text:
             continue
         for match in _ENV_DEFAULT.finditer(text):
@@ -161,17 +161,6 @@ def _texts(document: Document, places: Places) -> Iterator[Problem]:
             name = next(group for group in nearly.groups() if group)
             message = f"`{clip(nearly[0])}` is no reference: it is taken as it stands"
             yield _warning(places, "looks-like-reference", message, path, hint=f"write ${{{clip(name)}}}")
-
-
-def _strings(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield from _strings(item, (*path, key))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _strings(item, (*path, index))
-    elif isinstance(value, str):
-        yield path, value
 
 
 def _warning(

@@ -19,6 +19,7 @@ from runner.jobfile.keys import LATER_KINDS, Kinds, blocks_of
 from runner.jobfile.locate import Fault, locate
 from runner.jobfile.model import Job, TaskOptions
 from runner.jobfile.places import Places
+from runner.jobfile.plain import put
 from runner.jobfile.problem import Problem, in_words, nearest
 from runner.jobfile.review_tests import check_tests
 from runner.jobfile.scalar import UnreadableValue, read_scalar, show_value
@@ -194,9 +195,6 @@ def _read_environment(data: dict[str, Any], faults: list[Fault], places: Places)
         except UnreadableValue:
             continue
         if scalar is not None and not isinstance(scalar, str):
-            holder: Any = data
-            for part in fault.path[:-1]:
-                holder = holder[part]
-            holder[fault.path[-1]] = scalar
+            put(data, fault.path, scalar)
             has_changed = True
     return has_changed
