@@ -21,6 +21,7 @@ from runner.ledger.lock import seeming_holder
 from runner.ledger.manifest import Manifest
 from runner.ledger.publication import CHECKPOINT, MANIFEST, Publication
 from runner.ledger.receipt import Receipt
+from runner.paths import near
 from runner.sinks.base import STDOUT, FileSinkOptions
 
 
@@ -29,6 +30,7 @@ class Destination:
     """The final paths of a run.
 
     Attributes:
+        root: The project root.
         shown: The output as the job file names it; `None` where rows are not written.
         output: Its final path; `None` for standard output and for no output.
         dead_letter: Final path of the dead letters.
@@ -38,6 +40,7 @@ class Destination:
         is_durable: Whether what is committed must survive a power loss.
     """
 
+    root: Path
     shown: str | None
     output: Path | None
     dead_letter: Path
@@ -50,6 +53,13 @@ class Destination:
     def is_stdout(self) -> bool:
         """Whether rows go to standard output."""
         return self.shown == STDOUT
+
+    @property
+    def called(self) -> str | None:
+        """The output for a person, who can type it where they are; `None` where rows are not written."""
+        if self.shown is None:
+            return None
+        return "standard output" if self.is_stdout else near(self.shown, self.root)
 
     def publication(self, files: Files) -> Publication:
         """Return what writes and publishes there."""
@@ -84,7 +94,9 @@ def find_destination(loaded: LoadedJob, config: Config, *, limit: int | None) ->
         raise _fault(loaded, "failures.dead_letter", "must not be the output", code="path-clash")
     may_replace = isinstance(options, FileSinkOptions) and options.if_exists == "replace" and limit is None
     receipt = folder / "receipts" / _receipt_name(output or dead, loaded.root)
-    return Destination(shown, output, dead, folder, receipt, may_replace, job.durability == "power")
+    return Destination(
+        loaded.root, shown, output, dead, folder, receipt, may_replace, job.durability == "power"
+    )
 
 
 def is_to_skip(job: Job, destination: Destination, *, limit: int | None, will_exist: bool = False) -> bool:
@@ -101,9 +113,9 @@ def is_to_skip(job: Job, destination: Destination, *, limit: int | None, will_ex
     if options.if_exists == "fail":
         receipt = Receipt.read(destination.receipt)
         told = f" ({receipt.told()})" if receipt is not None else ""
-        raise Refused(f"{destination.shown} exists and `output.if_exists` is `fail`; move it away{told}")
+        raise Refused(f"{destination.called} exists and `output.if_exists` is `fail`; move it away{told}")
     if options.if_exists == "replace" and limit is not None:
-        raise Refused(f"{destination.shown} exists and --limit never replaces an output; move it away")
+        raise Refused(f"{destination.called} exists and --limit never replaces an output; move it away")
     return options.if_exists == "skip"
 
 

@@ -77,14 +77,16 @@ class RunSummary:
 
     Counts are of what was delivered in commit order, `duration_seconds` is of this process.
     `status` is `completed`, `failed`, `interrupted`, `refused`, `invalid`, `broken`, `locked` or
-    `skipped`. `dead_letter` is where the dead letters lie: at their final path once `is_published`, in
-    the work folder before; `is_kept` says that the same command goes on from what was committed. Of the
-    `running_seconds` between the first item and the last outcome, the reader spent `reading_seconds`
-    at the input, and the writer `waiting_seconds` waiting for outcomes.
+    `skipped`. `root` is the project root, where `output` and `dead_letter` start if they are below it;
+    `None` where no job file was read. `dead_letter` is where the dead letters lie: at their final path once
+    `is_published`, in the work folder before; `is_kept` says that the same command goes on from what was
+    committed. Of the `running_seconds` between the first item and the last outcome, the reader spent
+    `reading_seconds` at the input, and the writer `waiting_seconds` waiting for outcomes.
     """
 
     run_id: str
     job: str
+    root: str | None = None
     status: str = "broken"
     exit_code: ExitCode = ExitCode.BUG
     items: int = 0

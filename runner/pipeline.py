@@ -17,12 +17,12 @@ from runner.destination import Destination, find_destination, is_to_skip, shorte
 from runner.engine.messages import LONGEST_GRACE
 from runner.engine.stop import GRACE_SECONDS
 from runner.errors import OutputBroken
-from runner.jobfile import Job
 from runner.ledger.checkpoint import Checkpoint
 from runner.ledger.committer import Committer
 from runner.ledger.publication import Publication
 from runner.observers.summary import escape
 from runner.outcome import ExitCode
+from runner.paths import near
 from runner.resumption import begin, finish_earlier, is_resumable, leave_receipt, nothing_to_resume, now_of
 from runner.run import Run, open_source
 from runner.sources.base import Source
@@ -159,16 +159,15 @@ def _leave(run: Run, source: Source, destination: Destination, publication: Publ
 def _skip(run: Run, destination: Destination) -> None:
     run.summary.status, run.summary.exit_code = "skipped", ExitCode.DONE
     run.summary.output = destination.shown
-    run.summary.message = f"{destination.shown} exists and `if_exists` is `skip`"
+    run.summary.message = f"{destination.called} exists and `if_exists` is `skip`"
 
 
 def _announce(run: Run, source: Source, destination: Destination, checkpoint: Checkpoint) -> None:
     job, output = run.job, destination.output
     replaces = " (replaced at the end)" if output is not None and output.exists() else ""
-    shown = "standard output" if destination.is_stdout else destination.shown
-    target = f" into {shown}{replaces}" if shown is not None else ""
+    target = f" into {destination.called}{replaces}" if destination.called is not None else ""
     threads = f"{job.pool.size} thread{'s' if job.pool.size != 1 else ''}"
-    run.say(escape(f"{job.name}: {job.task.call} on {_described(job, source)}{target}, {threads}"))
+    run.say(escape(f"{job.name}: {job.task.call} on {_described(run, source)}{target}, {threads}"))
     run.log.event(
         "run.resumed" if run.summary.resumed_from is not None else "run.started",
         path=str(run.loaded.path),
@@ -185,10 +184,10 @@ def _announce(run: Run, source: Source, destination: Destination, checkpoint: Ch
     )
 
 
-def _described(job: Job, source: Source) -> str:
-    path = getattr(job.input, "path", None)
+def _described(run: Run, source: Source) -> str:
+    path = getattr(run.job.input, "path", None)
     if isinstance(path, str):
-        return "standard input" if path == "-" else path
+        return "standard input" if path == "-" else near(path, run.loaded.root)
     if isinstance(path, list):
-        return ", ".join(path)
+        return ", ".join(near(each, run.loaded.root) for each in path)
     return f"{source.total:,} items" if source.total is not None else "its input"

@@ -184,7 +184,7 @@ def _status(ahead: Foresight) -> tuple[str, str, ExitCode]:
     if ahead.refusal is not None:
         return "refused", str(ahead.refusal), ExitCode.REFUSED
     if ahead.is_skipped:
-        return "skipped", f"{ahead.destination.shown} exists and `if_exists` is `skip`", ExitCode.DONE
+        return "skipped", f"{ahead.destination.called} exists and `if_exists` is `skip`", ExitCode.DONE
     return "ready", "", ExitCode.DONE
 
 

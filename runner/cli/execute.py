@@ -23,7 +23,7 @@ from types import FrameType
 from runner.cli.words import say, show_problems
 from runner.clock import Clock, SystemClock
 from runner.config import Config, load_config
-from runner.destination import PROBE, find_destination, find_other_dates, shorten
+from runner.destination import PROBE, find_destination, find_other_dates
 from runner.engine.stop import GRACE_SECONDS, Stop
 from runner.errors import Broken, JobInvalid, Locked, Refused, RunnerError, UsageError
 from runner.files import Files
@@ -37,6 +37,7 @@ from runner.observers.log import RunLog, forget_old_runs, task_logs
 from runner.observers.progress import LiveProgress, Progress
 from runner.observers.summary import escape, render_summary, summary_json
 from runner.outcome import ExitCode, RunSummary
+from runner.paths import near
 from runner.pipeline import run_job
 from runner.policies.retry import RetryPolicy
 from runner.review import find_rules, import_factory, import_task
@@ -121,7 +122,7 @@ def read_order(order: Order, clock: Clock, summary: RunSummary) -> tuple[LoadedJ
         raise UsageError("--json and an output on standard output exclude each other")
     loaded = _load(order, clock, order.date)
     assert loaded.job is not None
-    summary.job = loaded.job.name
+    summary.job, summary.root = loaded.job.name, str(loaded.root)
     config = load_config(loaded.root, operator=order.config, environ=os.environ)
     _tell_other_dates(order, clock, loaded, config)
     pinned = _pinned_date(order, loaded, config)
@@ -176,7 +177,7 @@ def _tell_other_dates(order: Order, clock: Clock, loaded: LoadedJob, config: Con
     others = [run for run in found if run.date != loaded.date]
     for run in others[-MOST_DATES:]:
         say(
-            f"an unfinished run of {run.date} stands in {escape(shorten(run.folder, loaded.root))} "
+            f"an unfinished run of {run.date} stands in {escape(near(run.folder))} "
             f"({run.items:,} items are committed); this goes on with it: {_command(order, date=run.date)}"
         )
     if len(others) > MOST_DATES:
@@ -383,7 +384,7 @@ def _conclude(order: Order, summary: RunSummary, log: RunLog | None) -> None:
     next_step = None
     if summary.status in ("failed", "interrupted", "broken"):
         next_step = _next_step(order, summary)
-    say(render_summary(summary, log=_near(log.path) if log is not None else None, next_step=next_step))
+    say(render_summary(summary, log=log.path if log is not None else None, next_step=next_step))
 
 
 def _next_step(order: Order, summary: RunSummary) -> str:
@@ -408,14 +409,6 @@ def _is_watched(order: Order) -> bool:
         return sys.stderr.isatty()
     except (AttributeError, ValueError):  # closed
         return False
-
-
-def _near(path: Path) -> str:
-    """Return the path as one would type it from here."""
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except (ValueError, OSError):
-        return str(path)
 
 
 def _new_run_id(clock: Clock) -> str:

@@ -10,6 +10,7 @@ from runner.jobfile.origin import SetValue
 from runner.jobfile.phrases import in_rate, in_seconds, spell_at
 from runner.jobfile.wording import tolerated
 from runner.outcome import RunSummary
+from runner.paths import near
 from runner.plan import Plan
 from runner.units import format_size
 
@@ -48,7 +49,7 @@ def _verdict(plan: Plan) -> str:
 def _facts(plan: Plan) -> Iterator[tuple[str, list[str]]]:
     job, pool = plan.job, plan.job.pool
     values = {value.path: value.value for value in plan.values}
-    yield "job file", [f"{plan.path} (paths start at {plan.root})"]
+    yield "job file", [f"{plan.path} (its paths start at {plan.root})"]
     yield "input", [_input(plan)]
     yield "first item", _first(plan)
     yield "task", [job.task.call]
@@ -89,7 +90,8 @@ def _about(plan: Plan) -> str:
 def _input(plan: Plan) -> str:
     facts = plan.input
     path = getattr(plan.job.input, "path", None)
-    parts = [facts.kind, *([path] if isinstance(path, str) else path or [])]
+    names = [path] if isinstance(path, str) else path or []
+    parts = [facts.kind, *(near(name, plan.root) for name in names)]
     told = [" ".join(parts)]
     if facts.files is not None and facts.files != 1:
         told.append(f"{facts.files:,} files")
@@ -106,7 +108,7 @@ def _first(plan: Plan) -> list[str]:
     first = plan.first
     if first is None:
         return [f"not shown: {plan.no_first}"]
-    place = f"item {first.index:,}{f' at {first.place}' if first.place else ''}"
+    place = f"item {first.index:,}{f' at {near(first.place, plan.root)}' if first.place else ''}"
     if first.fault:
         return [f"{place} would fail: {first.fault}"]
     texts = [
@@ -153,20 +155,21 @@ def _unfinished(plan: Plan) -> list[str]:
 
 def _output(plan: Plan) -> str:
     output = plan.output
+    path = near(output.path or "", plan.root)
     size = f" ({_bytes(output.size)})" if output.size is not None else ""
     return {
         "none": "none: what the task returns is counted and dropped",
         "write": "standard output, row by row",
-        "create": f"{output.path}, created at the end",
-        "replace": f"{output.path} exists{size} and is replaced at the end",
-        "skip": f"{output.path} exists{size}, so nothing runs",
-        "refuse": f"{output.path} exists{size} and may not be replaced",
+        "create": f"{path}, created at the end",
+        "replace": f"{path} exists{size} and is replaced at the end",
+        "skip": f"{path} exists{size}, so nothing runs",
+        "refuse": f"{path} exists{size} and may not be replaced",
     }[output.effect]
 
 
 def _dead_letters(plan: Plan) -> str:
     exists = " (exists and is replaced at the end)" if plan.output.has_dead_letter else ""
-    return f"dead letters go to {plan.output.dead_letter}{exists}"
+    return f"dead letters go to {near(plan.output.dead_letter, plan.root)}{exists}"
 
 
 def _origin(plan: Plan, value: SetValue) -> str:

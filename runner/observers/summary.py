@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from runner.outcome import RunSummary
+from runner.paths import near
 from runner.units import format_duration
 
 MOST_GROUPS = 10
@@ -13,14 +15,15 @@ LEAST_SECONDS = 2.0
 """A shorter run is not worth a line on where its time went."""
 
 
-def render_summary(summary: RunSummary, *, log: str | None, next_step: str | None) -> str:
+def render_summary(summary: RunSummary, *, log: Path | None, next_step: str | None) -> str:
     """Return the summary as lines for a terminal or a mail; control characters of data are escaped.
 
     Args:
         summary: What happened.
-        log: Path of the log.
+        log: The log.
         next_step: What the user may do next, or `None`.
     """
+    root = summary.root or ""
     lines = [f"{summary.status}: {_counts(summary)}" if summary.items else summary.status]
     if summary.message:
         lines.append(f"  {escape(summary.message)}")
@@ -35,16 +38,16 @@ def render_summary(summary: RunSummary, *, log: str | None, next_step: str | Non
         first = "" if group.count == 1 else "the first: "
         kind = f"{group.count:,} x {escape(group.type, MOST_MESSAGE)} ({group.stage})"
         lines.append(f"  {kind}: {first}{message}")
-        lines.append(f"      {'' if group.count == 1 else 'first '}at {escape(place(group.example))}")
+        lines.append(f"      {'' if group.count == 1 else 'first '}at {escape(place(group.example, root))}")
     if len(groups) > MOST_GROUPS:
         lines.append(f"  and {len(groups) - MOST_GROUPS} more kinds of failure")
     if summary.output is not None and summary.output != "-":
         is_new = "" if summary.is_published else " (not published)"
-        lines.append(f"  output        {escape(summary.output)}{is_new}")
+        lines.append(f"  output        {escape(near(summary.output, root))}{is_new}")
     if summary.dead_letter is not None and summary.failed:
-        lines.append(f"  dead letters  {escape(summary.dead_letter)}")
+        lines.append(f"  dead letters  {escape(near(summary.dead_letter, root))}")
     if log is not None:
-        lines.append(f"  log           {escape(log)}")
+        lines.append(f"  log           {escape(near(log))}")
     if next_step is not None:
         lines.append(f"  next          {next_step}")
     return "\n".join(lines)
@@ -55,6 +58,7 @@ def summary_json(summary: RunSummary) -> dict[str, Any]:
     report = {
         "run_id": summary.run_id,
         "job": summary.job,
+        "root": summary.root,
         "status": summary.status,
         "exit_code": int(summary.exit_code),
         "items": summary.items,
@@ -78,13 +82,13 @@ def summary_json(summary: RunSummary) -> dict[str, Any]:
     }
 
 
-def place(item: Any) -> str:
-    """Return where an item stands, for a person: `data.csv:17 (item 15)`."""
+def place(item: Any, root: str | Path) -> str:
+    """Return where an item of a project stands, for a person: `data.csv:17 (item 15)`."""
     where = item.where
     if where.file is None:
         return f"item {item.index:,}"
     line = f":{where.line}" if where.line is not None else ""
-    return f"{where.file}{line} (item {item.index:,})"
+    return f"{near(where.file, root)}{line} (item {item.index:,})"
 
 
 def escape(text: str, most: int = 500) -> str:

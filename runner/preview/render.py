@@ -28,7 +28,10 @@ def render_sample(sample: Sample, loaded: LoadedJob, retry: RetryPolicy | None) 
     """Return an item and what came of it, in some lines; secrets are masked, control characters escaped."""
     mask = loaded.secrets.mask
     took = f"  ({format_span(sample.cost.seconds)})" if sample.cost is not None else ""
-    lines = [f"{escape(place(sample.item))}{took}", f"     {escape(mask(sample.value), MOST_SHOWN)}"]
+    lines = [
+        f"{escape(place(sample.item, loaded.root))}{took}",
+        f"     {escape(mask(sample.value), MOST_SHOWN)}",
+    ]
     if sample.failure is not None:
         lines += _failed(sample.failure, mask, retry)
     elif not sample.rows:

@@ -7,6 +7,7 @@ import pytest
 KEYS = [
     "run_id",
     "job",
+    "root",
     "status",
     "exit_code",
     "items",
@@ -42,6 +43,7 @@ def test_completed(project):
     report = done.report
     assert (report["items"], report["succeeded"], report["failed"], report["rows"]) == (6, 3, 3, 3)
     assert (report["output"], report["dead_letter"]) == ("out.jsonl", "out.failed.jsonl")
+    assert report["root"] == str(project.root)
     assert (report["job"], report["resumed_from"], report["retries"]) == ("example", None, 0)
     assert 0 < report["duration_seconds"] < 30
 

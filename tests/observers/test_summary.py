@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from runner.item import Item, Where
@@ -44,7 +46,7 @@ def group(**changes) -> FailureGroup:
 
 def render(**changes) -> str:
     """Return the text."""
-    return render_summary(summary(**changes), log="the.log", next_step=None)
+    return render_summary(summary(**changes), log=Path("the.log"), next_step=None)
 
 
 def test_of_several_failures_of_a_kind_the_first_is_shown_as_such():
@@ -158,7 +160,27 @@ def test_escape_keeps_what_can_be_read():
 )
 def test_a_place_is_named_as_far_as_there_is_one(where, text):
     """File and line, a file alone, or the number of the item."""
-    assert place(Item(1234, b"", where)) == text
+    assert place(Item(1234, b"", where), Path.cwd()) == text
+
+
+def test_paths_are_those_that_can_be_typed_in_the_current_folder(tmp_path, monkeypatch):
+    """In the project, below it and beside it, input, output, dead letters and log are called alike."""
+    below = tmp_path / "jobs"
+    below.mkdir()
+
+    def shown() -> list[str]:
+        """Return the paths of the text."""
+        given = summary(root=str(tmp_path))
+        text = render_summary(given, log=tmp_path / "state" / "log.jsonl", next_step=None)
+        return [word for word in text.split() if ".jsonl" in word or ".csv" in word]
+
+    names = ["data.csv:17", "out/hubs.jsonl", "out/hubs.failed.jsonl", "state/log.jsonl"]
+    monkeypatch.chdir(tmp_path)
+    assert shown() == names
+    monkeypatch.chdir(tmp_path.parent)
+    assert shown() == [f"{tmp_path.name}/{name}" for name in names]
+    monkeypatch.chdir(below)
+    assert shown() == [f"{tmp_path}/{name}" for name in names]
 
 
 def test_the_report_has_the_documented_keys():
@@ -167,6 +189,7 @@ def test_the_report_has_the_documented_keys():
     assert list(report) == [
         "run_id",
         "job",
+        "root",
         "status",
         "exit_code",
         "items",

@@ -1,0 +1,25 @@
+"""How a path is called for a person: so that it can be typed, or clicked, from the folder they are in.
+
+Records (the log, dead letters, reports for machines) name a path from the project root instead, wherever the
+command was typed: see `runner.destination.shorten`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+STDIO = "-"
+
+
+def near(path: str | Path, root: str | Path = "") -> str:
+    """Return a path, which may start at `root`, from the current folder if it is below it, else in full.
+
+    `-`, for standard input and output, stays what it is.
+    """
+    if path == STDIO:
+        return STDIO
+    whole = Path(root, path)
+    try:
+        return str(whole.relative_to(Path.cwd()))
+    except (ValueError, OSError):  # elsewhere; or the current folder has gone
+        return str(whole)
