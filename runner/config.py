@@ -47,6 +47,22 @@ class Settings(Options):
     """Folder of the runner's own records; a relative one starts at the project root."""
 
 
+def _every_key() -> str:
+    from runner.jobfile.keys import keys_of
+    from runner.jobfile.problem import in_words
+    from runner.jobfile.reference import block_in
+
+    inner = {name: block_in(field.annotation) for name, field in Settings.model_fields.items()}
+    return in_words(
+        [
+            path
+            for name, block in inner.items()
+            for path in ([f"`{name}.{key}`" for key in keys_of(block)] if block else [f"`{name}`"])
+        ],
+        last="and",
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
     """The settings in force for one run.
@@ -111,7 +127,7 @@ def _read(path: Path) -> Settings:
                         message=f"`{format_path(place)}`: {what}",
                         file=str(path),
                         path=format_path(place),
-                        notes=("config.example.yaml shows every key",),
+                        notes=(f"the settings are {_every_key()}",),
                         **span._asdict(),
                     )
                 )

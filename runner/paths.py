@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+_DOCUMENTS = Path(__file__).resolve().parents[1] / "docs"
 STDIO = "-"
 
 
@@ -23,3 +24,13 @@ def near(path: str | Path, root: str | Path = "") -> str:
         return str(whole.relative_to(Path.cwd()))
     except (ValueError, OSError):  # elsewhere; or the current folder has gone
         return str(whole)
+
+
+def document(page: str) -> str | None:
+    """Return `docs/PAGE#TITLE` where the documents lie, as it can be opened here; `None` if they do not.
+
+    They lie beside the package in a source tree, and are no part of what is installed.
+    """
+    name, sign, title = page.partition("#")
+    path = _DOCUMENTS.parent / name
+    return f"{near(path)}{sign}{title}" if path.is_file() else None

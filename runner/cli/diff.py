@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner.cli.run import split_pairs
+from runner.cli import options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,17 +20,8 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="[OLD] NEW")
-@click.option(
-    "-p", "params", multiple=True, metavar="NAME=VALUE", callback=split_pairs, help="Set a parameter."
-)
-@click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="KEY=VALUE",
-    callback=split_pairs,
-    help="Set a key, on both sides.",
-)
+@options.params
+@options.overrides
 @click.option(
     "--format",
     "form",
@@ -43,7 +34,7 @@ if TYPE_CHECKING:
 @click.option(
     "--textconv",
     is_flag=True,
-    help="Print the one FILE as sorted lines `path = value`, for git diff (docs/review.md).",
+    help="Print the one FILE as sorted lines `path = value`, for git diff: see above.",
 )
 def diff(
     files: tuple[str, ...],
@@ -56,7 +47,11 @@ def diff(
     """Compare what two job files do, not how they are written.
 
     OLD and NEW are files, or REV:path for what git has there (REV:./path starts in this folder). With NEW
-    alone, it is compared with itself at HEAD. Imports and runs nothing of yours and reads no environment.
+    alone, it is compared with itself at HEAD. -p and --set hold for both sides. Imports and runs nothing of
+    yours and reads no environment.
+
+    For values in plain git diff: `jobs/*.yaml diff=runner-job` in .gitattributes, and once in each clone
+    git config diff.runner-job.textconv "runner diff --textconv".
 
     Exit code 0: compared. 1: behaviour changed, with --exit-code. 2: no such file or revision. 78: a file
     has faults.

@@ -1,72 +1,91 @@
-"""What people type who come from other tools, and what it is called here: command, option or key."""
+"""What people type who come from other tools, and what it is called here: command, option or key.
+
+An answer can be typed; behind it stands the command that explains more, which is there wherever the runner is
+installed.
+"""
 
 from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Container
 
 import click
 
 COMMANDS = {
-    "apply": ("run", "try.md"),
-    "build": ("run", "try.md"),
-    "check": ("validate", "checks.md"),
-    "completion": ("explain", "try.md#completion"),
-    "create": ("init", "try.md"),
-    "debug": ("preview --pdb", "try.md"),
-    "describe": ("explain", "job-file.md"),
-    "docs": ("explain", "index.md"),
-    "dry-run": ("plan", "review.md"),
-    "dryrun": ("plan", "review.md"),
-    "exec": ("run", "job-file.md"),
-    "execute": ("run", "job-file.md"),
-    "generate": ("init", "try.md"),
-    "go": ("run", "job-file.md"),
-    "launch": ("run", "job-file.md"),
-    "lint": ("validate", "checks.md"),
-    "new": ("init", "try.md"),
-    "resume": ("run", "durability.md"),
-    "sample": ("preview", "try.md"),
-    "scaffold": ("init", "try.md"),
-    "show": ("plan", "review.md"),
-    "start": ("run", "job-file.md"),
-    "submit": ("run", "job-file.md"),
-    "tests": ("test", "try.md"),
-    "try": ("preview", "try.md"),
-    "verify": ("validate", "checks.md"),
+    "apply": "run",
+    "build": "run",
+    "check": "validate",
+    "create": "init",
+    "debug": "preview --pdb",
+    "describe": "explain",
+    "docs": "explain",
+    "dry-run": "plan",
+    "dryrun": "plan",
+    "exec": "run",
+    "execute": "run",
+    "generate": "init",
+    "go": "run",
+    "launch": "run",
+    "lint": "validate",
+    "new": "init",
+    "resume": "run",
+    "sample": "preview",
+    "scaffold": "init",
+    "show": "plan",
+    "start": "run",
+    "submit": "run",
+    "tests": "test",
+    "try": "preview",
+    "verify": "validate",
 }
-"""Words for commands, each with the command and the document that has more."""
+"""Words for commands, each with the command."""
+
+_COMPLETION = """\
+a line in a file of your shell completes commands, options, job files and keys:
+  bash (~/.bashrc)   eval "$(_RUNNER_COMPLETE=bash_source runner)"
+  zsh (~/.zshrc)     eval "$(_RUNNER_COMPLETE=zsh_source runner)"
+  fish (~/.config/fish/completions/runner.fish)   _RUNNER_COMPLETE=fish_source runner | source"""
 
 OPTIONS = {
-    "--attempts": ("--set retry.attempts=3", "failures.md"),
-    "--batch-size": ("--set pool.chunksize=10", "job-file.md#pool"),
-    "--chunksize": ("--set pool.chunksize=10", "job-file.md#pool"),
-    "--concurrency": ("-j 8", "job-file.md#pool"),
-    "--continue": ("--resume", "durability.md"),
-    "--env": ("-p NAME=VALUE", "job-file.md#references"),
-    "--fail-fast": ("--set failures.tolerate=0", "failures.md"),
-    "--force": ("--restart, or --set output.if_exists=replace", "durability.md"),
-    "--fresh": ("--restart", "durability.md"),
-    "--input": ("--set input.path=FILE", "inputs-outputs.md"),
-    "--jobs": ("-j 8", "job-file.md#pool"),
-    "--max-failures": ("--set failures.tolerate=5", "failures.md"),
-    "--max-workers": ("-j 8", "job-file.md#pool"),
-    "--out": ("--set output.path=FILE", "inputs-outputs.md"),
-    "--output": ("--set output.path=FILE", "inputs-outputs.md"),
-    "--overwrite": ("--set output.if_exists=replace", "inputs-outputs.md"),
-    "--parallel": ("-j 8", "job-file.md#pool"),
-    "--param": ("-p NAME=VALUE", "job-file.md#references"),
-    "--rate": ("--set rate_limit=50/s", "failures.md"),
-    "--rate-limit": ("--set rate_limit=50/s", "failures.md"),
-    "--retries": ("--set retry.attempts=3", "failures.md"),
-    "--retry": ("--set retry.attempts=3", "failures.md"),
-    "--threads": ("-j 8", "job-file.md#pool"),
-    "--timeout": ("--set timeout=30s", "failures.md"),
-    "--var": ("-p NAME=VALUE", "job-file.md#references"),
-    "--verbose": ("--set is for the job; the log's level is in config.yaml", "logs.md"),
-    "--workers": ("-j 8", "job-file.md#pool"),
-    "-n": ("--limit 5, or `runner preview -n 5`, which writes nothing", "try.md"),
-    "-o": ("--set output.path=FILE", "inputs-outputs.md"),
-    "-w": ("-j 8", "job-file.md#pool"),
+    "--attempts": ("--set retry.attempts=3", "retry"),
+    "--batch-size": ("--set pool.chunksize=10", "pool.chunksize"),
+    "--chunksize": ("--set pool.chunksize=10", "pool.chunksize"),
+    "--concurrency": ("-j 8", "pool.size"),
+    "--continue": ("--resume", "unfinished"),
+    "--count": ("--limit 5", "--limit"),
+    "--env": ("-p NAME=VALUE", "params"),
+    "--fail-fast": ("--set failures.tolerate=0", "failures.tolerate"),
+    "--first": ("--limit 5", "--limit"),
+    "--force": ("--restart, or --set output.if_exists=replace", "--restart"),
+    "--fresh": ("--restart", "--restart"),
+    "--head": ("--limit 5", "--limit"),
+    "--input": ("--set input.path=FILE", "input"),
+    "--items": ("--limit 5", "--limit"),
+    "--jobs": ("-j 8", "pool.size"),
+    "--max-failures": ("--set failures.tolerate=5", "failures.tolerate"),
+    "--max-items": ("--limit 5", "--limit"),
+    "--max-workers": ("-j 8", "pool.size"),
+    "--out": ("--set output.path=FILE", "output"),
+    "--output": ("--set output.path=FILE", "output"),
+    "--overwrite": ("--set output.if_exists=replace", "output.if_exists"),
+    "--parallel": ("-j 8", "pool.size"),
+    "--param": ("-p NAME=VALUE", "params"),
+    "--rate": ("--set rate_limit=50/s", "rate_limit"),
+    "--rate-limit": ("--set rate_limit=50/s", "rate_limit"),
+    "--retries": ("--set retry.attempts=3", "retry"),
+    "--retry": ("--set retry.attempts=3", "retry"),
+    "--sample": ("--limit 5", "--limit"),
+    "--threads": ("-j 8", "pool.size"),
+    "--timeout": ("--set timeout=30s", "timeout"),
+    "--var": ("-p NAME=VALUE", "params"),
+    "--verbose": ("--config FILE, whose `log: {level: debug}` is for the log", "--config"),
+    "--workers": ("-j 8", "pool.size"),
+    "-n": ("--limit 5, or `runner preview -n 5`, which writes nothing", "--limit"),
+    "-o": ("--set output.path=FILE", "output"),
+    "-w": ("-j 8", "pool.size"),
 }
-"""Words for options of `run` and `plan`, each with what to type and the document that has more."""
+"""Words for options, each with what to type and the word that `runner explain` explains."""
 
 
 class Commands(click.Group):
@@ -82,7 +101,6 @@ class Commands(click.Group):
 
 
 def _about_command(args: list[str], known: list[str]) -> str:
-    import shlex
     from difflib import get_close_matches
 
     word, rest = args[0], " ".join(map(shlex.quote, args[1:]))
@@ -90,8 +108,11 @@ def _about_command(args: list[str], known: list[str]) -> str:
         return f"to run a job, type: runner run {shlex.quote(word)} {rest}".rstrip()
     said = f"there is no command `{word}`"
     if word.lower() in COMMANDS:
-        command, page = COMMANDS[word.lower()]
-        return f"{said}; type: runner {command} {rest}".rstrip() + f"\nSee docs/{page}."
+        command = COMMANDS[word.lower()]
+        more = "runner explain" if command == "explain" else f"runner {command.split()[0]} --help"
+        return f"{said}; type: runner {command} {rest}".rstrip() + f"\nMore: {more}"
+    if word == "completion":
+        return f"{said}; {_COMPLETION}"
     if word == "help":
         return f"{said}; type: runner {rest} --help".replace("  ", " ")
     if word == "version":
@@ -104,9 +125,33 @@ def _about_command(args: list[str], known: list[str]) -> str:
 
 def about_option(error: click.NoSuchOption) -> click.UsageError:
     """Return the error of an unknown option, with what it is called here where that is known."""
-    command = error.ctx.command.name if error.ctx is not None else None
-    name = error.option_name.partition("=")[0]
-    if command not in ("run", "plan") or name not in OPTIONS:
+    if error.ctx is None:
         return error
-    instead, page = OPTIONS[name]
-    return click.UsageError(f"there is no option {name}; type: {instead}\nSee docs/{page}.", error.ctx)
+    name = error.option_name.partition("=")[0]
+    own = {flag for each in error.ctx.command.params for flag in each.opts}
+    whole = next((f"-{word}" for word in sys.argv if word.startswith(name) and f"-{word}" in own), None)
+    if whole is not None:  # `-limit 3` is read as `-l -i -m ...`
+        return click.UsageError(f"there is no option {name}; type: {whole}", error.ctx)
+    found = instead_of(name, own)
+    if found is None:
+        return error
+    instead, word = found
+    return click.UsageError(
+        f"there is no option {name}; type: {instead}\nMore: runner explain {word}", error.ctx
+    )
+
+
+def instead_of(name: str, own: Container[str]) -> tuple[str, str] | None:
+    """Return what to type instead of an option that a command with the options `own` does not have.
+
+    And the word that `runner explain` explains; `None` where nothing is near.
+    """
+    instead, word = OPTIONS.get(name, ("", ""))
+    if word == "--limit" or name in ("--limit", "-l"):
+        instead, word = (instead or "--limit 5", "--limit") if "--limit" in own else ("-n 5", "-n")
+    if not instead and "--set" in own:
+        from runner.cli.explain import key_to_set
+
+        word = key_to_set(name.lstrip("-").replace("-", "_")) or ""
+        instead = f"--set {word}=VALUE"
+    return (instead, word) if word and instead.split(" ")[0].rstrip(",") in own else None

@@ -2,96 +2,32 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from runner.cli.complete import complete_job, complete_key, complete_param
-from runner.cli.run import split_pairs
+from runner.cli import options
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from runner.cli.execute import Order
     from runner.outcome import RunSummary
     from runner.plan import Plan
 
 
-@click.command()
-@click.argument("job", type=click.Path(path_type=Path), metavar="JOB", shell_complete=complete_job)
-@click.option(
-    "-p",
-    "params",
-    multiple=True,
-    metavar="NAME=VALUE",
-    callback=split_pairs,
-    shell_complete=complete_param,
-    help="Set a parameter.",
-)
-@click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="KEY=VALUE",
-    callback=split_pairs,
-    shell_complete=complete_key,
-    help="Set a key of the job file.",
-)
-@click.option("-j", "size", type=click.IntRange(min=1), metavar="N", help="Short for --set pool.size=N.")
-@click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Take only the first N items.")
-@click.option("--resume", is_flag=True, help="As for a run that must go on with an unfinished one.")
-@click.option("--restart", is_flag=True, help="As for a run that starts over.")
-@click.option(
-    "--accept",
-    multiple=True,
-    type=click.Choice(["code", "input"]),
-    help="As for a run that accepts this change.",
-)
-@click.option(
-    "--date", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE", help="What ${run.date} is; default: today."
-)
+@click.command(cls=options.JobCommand)
+@options.order
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@click.option("--config", type=click.Path(path_type=Path), help="The operator's settings (config.yaml).")
-def plan(
-    job: Path,
-    params: tuple[tuple[str, str], ...],
-    overrides: tuple[tuple[str, str], ...],
-    size: int | None,
-    limit: int | None,
-    resume: bool,
-    restart: bool,
-    accept: tuple[str, ...],
-    date: datetime | None,
-    as_json: bool,
-    config: Path | None,
-) -> int:
+def plan(as_json: bool, **flags: Unpack[options.OrderFlags]) -> int:
     """Say what a run of JOB would do now. Imports the task and never calls it; writes nothing.
 
     Takes the flags of `runner run`, and ends with the exit code with which such a run would end before
     its first item. 0: it would begin, or be skipped. 2: wrong usage. 3: it would be refused. 4: the input
     is missing or cannot be read. 78: the job file or the task is wrong.
     """
-    if resume and restart:
-        raise click.UsageError("--resume and --restart exclude each other")
-    from runner.cli.execute import Order
-
-    if size is not None:
-        overrides = (*overrides, ("pool.size", str(size)))
-    order = Order(
-        job=job,
-        params=dict(params),
-        overrides=overrides,
-        limit=limit,
-        must_resume=resume,
-        must_restart=restart,
-        accept=frozenset(accept),
-        date=date.date() if date is not None else None,
-        as_json=False,
-        is_quiet=False,
-        log_file=None,
-        config=config,
-    )
-    return _plan(order, as_json=as_json)
+    return _plan(options.make_order(**flags), as_json=as_json)
 
 
 def _plan(order: Order, *, as_json: bool) -> int:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from runner.cli.complete import complete_job, complete_key, complete_param
-from runner.cli.run import split_pairs
+from runner.cli import options
 
 if TYPE_CHECKING:
     from runner.cli.ready import Ready
@@ -17,42 +16,24 @@ if TYPE_CHECKING:
     from runner.preview.flow import Sample
 
 
-@click.command()
-@click.argument("job", type=click.Path(path_type=Path), metavar="JOB", shell_complete=complete_job)
+@click.command(cls=options.JobCommand)
+@options.job
 @click.option(
     "-n",
     "count",
-    type=click.IntRange(min=1),
+    type=options.Number(min=1),
     default=5,
     show_default=True,
     metavar="N",
     help="How many items.",
 )
-@click.option("--item", "index", type=click.IntRange(min=0), metavar="INDEX", help="Only this one, from 0.")
+@click.option("--item", "index", type=options.Number(min=0), metavar="INDEX", help="Only this one, from 0.")
 @click.option("--pdb", "debugs", is_flag=True, help="Where an item fails, open Python's debugger there.")
-@click.option(
-    "-p",
-    "params",
-    multiple=True,
-    metavar="NAME=VALUE",
-    callback=split_pairs,
-    shell_complete=complete_param,
-    help="Set a parameter.",
-)
-@click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="KEY=VALUE",
-    callback=split_pairs,
-    shell_complete=complete_key,
-    help="Set a key of the job file.",
-)
-@click.option(
-    "--date", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE", help="What ${run.date} is; default: today."
-)
+@options.params
+@options.overrides
+@options.date
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output instead.")
-@click.option("--config", type=click.Path(path_type=Path), help="The operator's settings (config.yaml).")
+@options.config
 def preview(
     job: Path,
     count: int,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from runner.cli import options
 from runner.cli.complete import complete_job
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="How the result is shown.",
 )
-@click.option("--config", type=click.Path(path_type=Path), help="The operator's settings (config.yaml).")
+@options.config
 def test(jobs: tuple[str, ...], only: str, update: bool, form: str, config: Path | None) -> int:
     """Run the tests: of job files: an item through the task, and what must come of it.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from runner.cli import options
 from runner.cli.complete import complete_job
 from runner.cli.start import uncollected
 
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="What to call standard input, and where its paths start.",
 )
-@click.option("--config", type=click.Path(path_type=Path), help="The operator's settings (config.yaml).")
+@options.config
 def validate(
     paths: tuple[str, ...],
     form: str,

@@ -67,7 +67,7 @@ CODES: dict[str, str] = {
         "it is a fault, because one of the two is not what somebody meant."
     ),
     "empty-file": (
-        "The file holds nothing but blank lines and comments. docs/job-file.md has a job file to start from."
+        "The file holds nothing but blank lines and comments. `runner init` writes one to start from."
     ),
     "file-too-large": (
         "A job file may be at most 1 MiB. Long lists belong in an input file, not in the job file."

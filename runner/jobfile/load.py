@@ -189,7 +189,7 @@ def _read(
     data = deepcopy(document.data)
     if not isinstance(data, dict):
         if data is None and not problems:
-            hint = "docs/job-file.md has one to start from"
+            hint = "`runner init` writes one to start from, `runner explain empty-file` shows one"
             problems.append(places.problem("empty-file", "the file holds no job", (), hint=hint))
         elif document.is_sound(()):
             message = f"a job file must be a mapping of keys to values, got {show_value(data)}"
@@ -283,13 +283,28 @@ def _cut(problems: Sequence[Problem]) -> tuple[Problem, ...]:
     return (*ordered[:MOST_SHOWN], last)
 
 
+_NO_JOBS = {
+    ".py": ("--from", "Python code"),
+    **dict.fromkeys((".csv", ".tsv", ".jsonl", ".ndjson", ".txt"), ("--input", "data")),
+}
+"""By suffix, what is easily taken for a job file: the flag of `runner init` for it, and what it is."""
+
+
 def read_file(path: Path) -> bytes:
     """Return a job file, or more of it than a job file may have; raise UsageError where it cannot be read."""
     try:
         with path.open("rb") as file:
+            if path.suffix in _NO_JOBS:
+                flag, what = _NO_JOBS[path.suffix]
+                raise UsageError(
+                    f"{path} is {what}, not a job file; this makes one: runner init {flag} {path}"
+                )
             return file.read(MAX_BYTES + 1)
     except FileNotFoundError as error:
-        near = nearest(path.name, _job_files(path.parent))
+        files = _job_files(path.parent)
+        near = next((file for file in files if Path(file).stem == path.name), None) or nearest(
+            path.name, files
+        )
         hint = f"; did you mean {path.parent / near}?" if near else ""
         raise UsageError(f"there is no job file {path}{hint}") from error
     except IsADirectoryError as error:

@@ -13,6 +13,7 @@ from typing import Any
 
 from runner.jobfile.codes import CODES, WARNINGS
 from runner.jobfile.document import read_document
+from runner.paths import document as find_document
 
 BASE = {
     "version": "version: 1\n",
@@ -95,7 +96,8 @@ def render_page(page: Page) -> str:
     if page.code in WARNINGS and page.code not in ("bad-ignore", "unused-ignore"):
         comment = f"# runner: ignore[{page.code}] the reason"
         blocks.append(f"Where it is meant, a comment on the line or alone above it: {comment}")
-    blocks.append(f"docs/faults.md#{page.code}")
+    more = find_document(f"docs/faults.md#{page.code}")
+    blocks += [more] if more is not None else []
     return "\n\n".join(blocks) + "\n"
 
 

@@ -26,7 +26,7 @@ def render_job(function: Function, guess: Guess, *, stem: str, command: str) -> 
         command: The file of the job, as it is typed.
     """
     lines = [
-        "# Made by `runner init`; yours to change. docs/job-file.md has every key.",
+        "# Made by `runner init`; yours to change. `runner explain` has every key.",
         "#",
         *_aligned(
             [

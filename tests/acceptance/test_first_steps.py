@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
@@ -9,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from runner.cli.main import commands
 from runner.cli.near_misses import COMMANDS, OPTIONS
@@ -39,12 +41,28 @@ REPOSITORY = Path(__file__).resolve().parents[2]
         (["run", "job.yaml", "-n", "3"], "runner preview -n 5"),
         (["plan", "job.yaml", "--threads", "8"], "-j 8"),
         (["run", "job.yaml", "--limt", "3"], "--limit"),
+        (["run", "job.yaml", "--items", "3"], "--limit 5"),
+        (["preview", "job.yaml", "--items", "3"], "-n 5"),
+        (["preview", "job.yaml", "--limit", "3"], "-n 5"),
+        (["run", "job.yaml", "-limit", "3"], "type: --limit"),
+        (["run", "job.yaml", "--chunk-size", "3"], "--set pool.chunksize=VALUE"),
+        (["run", "job.yaml", "--output.if_exists", "skip"], "--set output.if_exists=VALUE"),
+        (["run", "job.yaml", "-j", "eight"], "type: -j 8"),
+        (["run", "job.yaml", "set", "pool.size=3"], "type: --set pool.size=3"),
+        (["run", "job.yaml", "rate=3"], "type: --set rate=3, or for a parameter of the job: -p rate=3"),
+        (["run", "job.yaml", "other.yaml"], "type the command once for each"),
+        (["plan", "job.yaml", "please"], "there is no place for please"),
+        (["run", "job"], "did you mean job.yaml?"),
+        (["run", "tasks.py"], "runner init --from tasks.py"),
+        (["preview", "data.csv"], "runner init --input data.csv"),
+        (["completion"], "_RUNNER_COMPLETE=bash_source runner"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_a_near_miss_is_answered_with_what_to_type(project, words, answer):
     """Exit 2, and nothing has run."""
     project.job()
+    project.write("data.csv", "a\n1\n")
     done = project.runner(*words)
     assert done.code == 2
     assert answer in done.err
@@ -53,20 +71,36 @@ def test_a_near_miss_is_answered_with_what_to_type(project, words, answer):
 
 
 def test_what_is_answered_is_there(project):
-    """Each command and each document; and no word is one of ours already."""
-    pages = {path.name: path.read_text("utf-8") for path in (REPOSITORY / "docs").glob("*.md")}
-    for word, (command, page) in {**COMMANDS, **OPTIONS}.items():
-        name, _, anchor = page.partition("#")
-        titles = re.findall(r"^#+ (.*)$", pages[name], re.MULTILINE)
-        assert not anchor or anchor in {re.sub(r"[^\w\- ]", "", title.lower()) for title in titles}, page
-        if word in COMMANDS:
-            assert command.split()[0] in commands.commands
-            assert word not in commands.commands
+    """Each command, each word that is to be explained, each value; and no word is one of ours already."""
+    for word, command in COMMANDS.items():
+        assert command.split()[0] in commands.commands
+        assert word not in commands.commands
+    for word in {word for _, word in OPTIONS.values()}:
+        assert CliRunner().invoke(commands, ["explain", word], standalone_mode=False).return_value == 0, word
     for instead, _ in OPTIONS.values():
         found = re.fullmatch(r"--set ([\w.]+)=(\S+)", instead)
         if found and found[2] != "FILE":
             project.job()
             assert project.runner("plan", "job.yaml", *instead.split()).code == 0, instead
+
+
+def test_no_message_sends_a_reader_to_a_document_that_is_not_installed():
+    """Only `runner.paths.document` says where a document is, after it has looked."""
+    may_name = {"paths.py", "reference.py", "pages.py"}
+    for path in sorted((REPOSITORY / "runner").rglob("*.py")):
+        tree = ast.parse(path.read_text("utf-8"))
+        documented = {id(node.body[0].value) for node in ast.walk(tree) if _has_docstring(node)}
+        said = [
+            node.value
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documented
+        ]
+        assert path.name in may_name or not any("docs/" in text or ".md" in text for text in said), path
+
+
+def _has_docstring(node: ast.AST) -> bool:
+    is_scope = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+    return is_scope and ast.get_docstring(node, clean=False) is not None
 
 
 @pytest.fixture
