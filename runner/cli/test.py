@@ -92,7 +92,7 @@ def _test(
     elif form == "junit":
         write(report.as_junit(reports))
     else:
-        write(report.render_total(reports, clock.monotonic() - began) + "\n")
+        write(report.render_total(reports, clock.monotonic() - began, only=only) + "\n")
     if any(each.fault for each in reports):
         return 78
     return int(any(verdict.status != "passed" for each in reports for verdict in each.verdicts))
@@ -145,6 +145,7 @@ def _update(
 
     from runner.cli.words import say
     from runner.errors import UsageError
+    from runner.job_tests.report import UPDATED
     from runner.job_tests.update import UpdateFailed, rewrite, update_text
     from runner.jobfile import read_document
 
@@ -165,7 +166,7 @@ def _update(
         write("".join(line if line.endswith("\n") else f"{line}\n" for line in lines))
     filled = ("failed", "unfilled")
     verdicts = [
-        replace(each, status="passed", said=("updated",)) if each.status in filled else each
+        replace(each, status="passed", said=UPDATED) if each.status in filled else each
         for each in found.verdicts
     ]
     return replace(found, verdicts=verdicts)

@@ -15,6 +15,20 @@ _MARKS = {"passed": "ok  ", "failed": "FAIL", "unfilled": "NEW ", "broken": "FAI
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
+UPDATED = ("updated",)
+"""What is said of a test that passes because its expectation has been filled in."""
+_WORDS = ("passed", "updated", "failed", "without an expectation")
+_NO_TESTS = """\
+no tests in {files}. A test is an item, and what must come of it:
+
+  tests:
+    - name: the first one
+      item: ...
+
+An item is what `runner preview {file}` shows of it; `runner test {file} --update` fills in what comes of it.
+More: runner explain tests"""
+
+
 @dataclass(frozen=True, slots=True)
 class FileReport:
     """How the tests of one job file went; `fault` is why none could be run, or empty."""
@@ -33,12 +47,22 @@ def render_verdict(file: str, verdict: Verdict) -> str:
     return "\n".join(lines)
 
 
-def render_total(reports: Sequence[FileReport], seconds: float) -> str:
-    """Return how many tests went how."""
-    counts = Counter(_MARKS[verdict.status] for report in reports for verdict in report.verdicts)
-    words = {"ok  ": "passed", "FAIL": "failed", "NEW ": "without an expectation"}
-    parts = [f"{counts[mark]} {word}" for mark, word in words.items() if counts[mark]]
-    return f"{', '.join(parts) or 'no tests'} in {seconds:.1f} s"
+def render_total(reports: Sequence[FileReport], seconds: float, *, only: str = "") -> str:
+    """Return how many tests went how; where none was run, what to do about it."""
+    counts = Counter(_word(verdict) for report in reports for verdict in report.verdicts)
+    parts = [f"{counts[word]} {word}" for word in _WORDS if counts[word]]
+    if parts or any(report.fault for report in reports):
+        return f"{', '.join(parts) or 'no test was run'} in {seconds:.1f} s"
+    if only:
+        return f"no test has `{only}` in its name"
+    files = f"the {len(reports)} job files" if len(reports) > 1 else reports[0].file
+    return _NO_TESTS.format(files=files, file=reports[0].file)
+
+
+def _word(verdict: Verdict) -> str:
+    if verdict.status == "passed":
+        return "updated" if verdict.said == UPDATED else "passed"
+    return "without an expectation" if verdict.status == "unfilled" else "failed"
 
 
 def as_json(reports: Sequence[FileReport]) -> list[dict[str, Any]]:

@@ -198,8 +198,23 @@ def test_an_update_fills_in_what_came(folder):
     done = folder.runner("test", "job.yaml", "--update")
     assert done.code == 0, done.err
     assert "+    rows: [{n: 0}, {n: 1}]\n" in done.out
+    assert done.out.splitlines()[-1].startswith("1 updated in ")
     assert folder.read("job.yaml") == f"{text}    rows: [{{n: 0}}, {{n: 1}}]\n"
-    assert folder.runner("test", "job.yaml").code == 0
+    again = folder.runner("test", "job.yaml")
+    assert (again.code, again.out.splitlines()[-1].startswith("1 passed in ")) == (0, True)
+
+
+def test_where_there_is_no_test_it_says_how_to_write_one(folder):
+    """What it says, put into the file, is a test that `--update` fills in."""
+    text = "version: 1\nname: e\ninput: {type: range, stop: 1}\ntask: tasks.many\n"
+    folder.write("job.yaml", text)
+    said = folder.runner("test", "job.yaml").out
+    assert said.startswith("no tests in job.yaml. ")
+    lines = said.partition("\n\n")[2].partition("\n\n")[0].splitlines()
+    test = "\n".join(line.removeprefix("  ") for line in lines).replace("item: ...", "item: 2")
+    folder.write("job.yaml", f"{text}{test}\n")
+    assert "1 updated" in folder.runner("test", "job.yaml", "--update").out
+    assert folder.runner("test", "job.yaml", "-k", "second").out == "no test has `second` in its name\n"
 
 
 def test_an_update_never_writes_a_secret(folder):
