@@ -7,6 +7,7 @@ grammar is small on purpose: a whole or decimal number and a unit, nothing betwe
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
@@ -76,6 +77,15 @@ def write_duration(seconds: float) -> str:
         if seconds and seconds % _DURATION_SECONDS[unit] == 0:
             return f"{int(seconds / _DURATION_SECONDS[unit])}{unit}"
     return f"{seconds * 1000:.0f}ms" if seconds else "0s"
+
+
+def write_rate(rate: float) -> str:
+    """Return events per second as `parse_rate` reads them, in the first unit that gives a whole number."""
+    for unit, seconds in _RATE_SECONDS.items():
+        number = round(rate * seconds)
+        if number / seconds == rate:
+            return f"{number}/{unit}"
+    return f"{Decimal(repr(rate)):f}/s"
 
 
 def format_duration(seconds: float) -> str:

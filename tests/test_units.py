@@ -13,8 +13,10 @@ from runner.units import (
     format_duration,
     format_size,
     parse_duration,
+    parse_rate,
     parse_size,
     write_duration,
+    write_rate,
 )
 
 
@@ -128,3 +130,13 @@ def test_a_duration_is_written_as_it_is_read():
     """In the largest unit that holds it."""
     for text in ("0s", "500ms", "1s", "90s", "5m", "2h", "1d", "1500ms"):
         assert write_duration(parse_duration(text)) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["50/s", "1500/s", "1000000/s", "1000/min", "10/h", "0.0001/h", "0.3/s", "7.77/min"]
+)
+def test_a_rate_is_written_as_it_is_read(text):
+    """Exactly, without commas and exponents."""
+    assert parse_rate(write_rate(parse_rate(text))) == parse_rate(text)
+    if "." not in text:
+        assert write_rate(parse_rate(text)) == text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from runner.jobfile.scalar import clip
-from runner.units import format_duration
+from runner.units import format_duration, write_rate
 
 _LONGEST = 120  # arbitrary; a line of a review, and most paths
 _SECONDS = {"timeout", "deadline", "commit.every"}
@@ -18,11 +18,11 @@ def spell(value: object) -> str:
 
 
 def spell_at(path: str, value: object) -> str:
-    """Return the value of a key on one line: durations and rates as a job file has them, all else as JSON."""
+    """Return the value of a key on one line as JSON, with durations and rates as a job file has them."""
     if path in _SECONDS and isinstance(value, int | float):
-        return f"{spell(value).removesuffix('.0')}s"
+        return spell(f"{spell(value).removesuffix('.0')}s")
     if path == "rate_limit.rate" and isinstance(value, float):
-        return in_rate(value)
+        return spell(write_rate(value))
     return spell(value)
 
 

@@ -112,6 +112,26 @@ def test_each_value_says_where_it_was_set(project, plan):
     assert re.search(r'task\.with\.t = "\$\{env\.TOKEN\}" +# job\.yaml:10, from the environment', text.out)
 
 
+def test_values_are_shown_as_a_job_file_has_them(project):
+    """Durations, sizes and rates in quotes like every other text; set again, they are what they were."""
+    project.job(
+        timeout="1500ms", rate_limit={"rate": "1500/s"}, commit={"every": "2s"}, output={"type": "none"}
+    )
+    shown = project.runner("plan", "job.yaml").out
+    wanted = {
+        "timeout": "1.5s",
+        "rate_limit.rate": "1500/s",
+        "commit.every": "2s",
+        "pool.window_bytes": "256MiB",
+    }
+    flags = []
+    for path, value in wanted.items():
+        assert f'  {path} = "{value}" ' in shown
+        flags += ["--set", f'{path}="{value}"']
+    again = project.runner("plan", "job.yaml", *flags).out
+    assert all(f'  {path} = "{value}" ' in again for path, value in wanted.items()), again
+
+
 def test_no_secret_is_shown(project, plan):
     """Neither where it is set, nor where the input holds it, nor by a module that cannot be imported."""
     environ = {"TOKEN": "hunter2-hunter2"}
