@@ -78,7 +78,7 @@ def render_costs(preview: Preview, samples: Sequence[Sample]) -> str:
     went = f"{count}: {failed} failed" if failed else f"{count}: no failure"
     costs = _costs(samples)
     if not costs:
-        return f"{went}; nothing written"
+        return f"{went}; nothing written\n  {_unadvised(preview, samples)}"
     found = summarize(costs)
     lines = [f"{went}; nothing written", f"  an item takes {_spans(found)}{_times(found)}"]
     if preview.opened_seconds is not None:
@@ -130,9 +130,18 @@ def _item(sample: Sample, mask: Any) -> dict[str, Any]:
 
 
 def _costs(samples: Sequence[Sample]) -> list[Any]:
-    """Return what the items cost that went well; what all cost where none did."""
-    well = [sample.cost for sample in samples if sample.failure is None and sample.cost is not None]
-    return well or [sample.cost for sample in samples if sample.cost is not None]
+    """Return what the items cost that went well: a failure comes sooner or later than a result."""
+    return [sample.cost for sample in samples if sample.failure is None and sample.cost is not None]
+
+
+def _unadvised(preview: Preview, samples: Sequence[Sample]) -> str:
+    """Say what to do where no item went well."""
+    ways = ["mend the task or the input"]
+    if any(sample.failure is not None and sample.failure.stage == "task" for sample in samples):
+        ways.append("`--pdb` opens a debugger where an item fails")
+    if not preview.has_ended:
+        ways.append("`-n 20` or `--item INDEX` shows others")
+    return f"which pool suits them cannot be said before an item goes well: {'; '.join(ways)}"
 
 
 def _advice(preview: Preview, found: Summary) -> Advice:

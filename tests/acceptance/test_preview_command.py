@@ -194,6 +194,18 @@ def test_the_kind_of_a_task_is_seen(folder, task, kind):
     assert advice["size"] == {"computing": 1, "tiny": 1, "waiting": 6}[kind]  # of six items
 
 
+def test_no_pool_is_advised_for_items_that_fail(folder):
+    """What a failure costs says nothing of a result; the way on is told instead."""
+    folder.job(task="tasks.library")
+    shown = folder.runner("preview", "job.yaml", "-n", "2")
+    assert (shown.code, "advice" in shown.err) == (1, False)
+    assert "before an item goes well: mend the task" in shown.err
+    assert "`--pdb`" in shown.err
+    assert "`-n 20`" in shown.err
+    report = json.loads(folder.runner("preview", "job.yaml", "--json").out)
+    assert not {"cost", "advice"} & set(report)
+
+
 def test_the_report_of_machines(folder):
     """One JSON object, the only thing on standard output."""
     folder.job(task="tasks.odd")
