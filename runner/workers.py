@@ -54,7 +54,7 @@ def start_engine(run: Run, source: Source, delivery: Delivery, checkpoint: Check
         _POOLS.add(made)
         return made
 
-    return Outcomes(
+    outcomes: Outcomes[Outcome] = Outcomes(
         items,
         make_pool,
         chunksize=chunksize,
@@ -64,6 +64,8 @@ def start_engine(run: Run, source: Source, delivery: Delivery, checkpoint: Check
         weigh=source.weigh,
         clock=run.clock,
     )
+    run.progress.count_held = lambda: outcomes.held
+    return outcomes
 
 
 def _policies(run: Run) -> Policies:

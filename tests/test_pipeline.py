@@ -127,6 +127,22 @@ def test_a_good_run_is_told_completely(bench):
     assert bench.standing() == ["out.failed.jsonl", "out.jsonl"]
 
 
+def test_what_is_done_and_waits_for_its_turn_is_counted_for_the_progress(bench):
+    """The first item takes until all others are done, which it holds up."""
+    counted = []
+
+    def task(item: int) -> int:
+        until = time.monotonic() + 20
+        while item == 0 and bench.progress.count_held() < 9 and time.monotonic() < until:
+            time.sleep(0.002)
+        counted.append(bench.progress.count_held())
+        return item
+
+    assert bench.run(task).items == 10
+    assert max(counted) == 9
+    assert bench.progress.count_held() == 0
+
+
 def test_failures_are_judged_in_the_order_of_the_input(bench):
     """The verdict counts what comes before the breaking failure, whatever was faster."""
     summary = bench.run(fails_at(2, 5, 8), failures={"tolerate": 1})

@@ -93,6 +93,7 @@ class Outcomes(Iterator[list[R]]):
         # A list never holds the whole window, or the pool would run dry while it is consumed.
         self._most = max(1, window // 4)
         self._held: dict[int, tuple[Any, int]] = {}
+        self._chunksize = chunksize
         self._is_single = chunksize == 1
         # Credits go back in bulk, since each time wakes the reader: when this many are owed, or
         # before waiting.
@@ -194,6 +195,14 @@ class Outcomes(Iterator[list[R]]):
     def throttled_seconds(self) -> float:
         """Seconds that workers have waited under a rate limit, all together."""
         return self._pool.throttled_seconds
+
+    @property
+    def held(self) -> int:
+        """How many items are done behind one that is not, in input order; of chunks a close bound.
+
+        May be asked in any thread: it only reads a length.
+        """
+        return len(self._held) * self._chunksize
 
     def _is_over(self, expected: int) -> bool:
         return self._finished or expected == self._total or self._exited >= self._pool.size

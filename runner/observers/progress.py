@@ -26,6 +26,8 @@ LEAST_BAR_COLUMNS = 60
 """Arbitrary: a narrower terminal has no room for a bar and for what went wrong."""
 STALL_SECONDS = 5.0
 """Without a new item for so long, the line says what it is waiting for."""
+HELD_SECONDS = 1.0
+"""The same where more are done behind that one than were delivered lately: it would look like a hang."""
 
 
 class Progress:
@@ -34,6 +36,7 @@ class Progress:
     Attributes:
         total: Items in all, where the source knows; set when the run starts.
         is_ordered: Whether items are delivered in the order of the input; set when the run starts.
+        count_held: Tells how many items are done and wait for one before them; set when the run starts.
         tick_seconds: How often `tick` wants to be called.
     """
 
@@ -49,6 +52,7 @@ class Progress:
     ) -> None:
         self.total: int | None = None
         self.is_ordered = True
+        self.count_held: Callable[[], int] = int
         self._summary = summary
         self._write = write
         self._start = self._shown_at = self._moved_at = start
@@ -92,9 +96,9 @@ class Progress:
             facts.append(f"{self._summary.failed:,} failed")
         if self._summary.retries:
             facts.append(f"{self._summary.retries:,} retried")
-        stalled = now - self._moved_at
-        if stalled >= STALL_SECONDS:
-            facts.append(self._stall(items, stalled))
+        stalled, held = now - self._moved_at, self.count_held()
+        if stalled >= (HELD_SECONDS if held > items - before else STALL_SECONDS):
+            facts.append(self._stall(items, stalled, held))
         else:
             facts.append(f"{rate:,.0f}/s" if rate >= 10 or rate == 0 else f"{rate:.1f}/s")
             if self.total and rate > 0:
@@ -107,10 +111,11 @@ class Progress:
             return f"{items:,} items"
         return f"{items:,} of {self.total:,} items ({items * 100 // self.total} %)"
 
-    def _stall(self, items: int, seconds: float) -> str:
+    def _stall(self, items: int, seconds: float, held: int) -> str:
         # In input order the next item to be delivered is the one that everything waits for.
         what = f"item {items:,}" if self.is_ordered else "any item"
-        return f"waiting {format_duration(seconds)} for {what}"
+        behind = f" ({held:,} behind it {'is' if held == 1 else 'are'} done)" if held else ""
+        return f"waiting {format_duration(seconds)} for {what}{behind}"
 
 
 class LiveProgress(Progress):

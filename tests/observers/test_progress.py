@@ -65,6 +65,29 @@ def test_a_run_that_stands_still_is_told_every_thirty_seconds():
     assert "waiting" in line
 
 
+def test_items_that_are_done_behind_a_slow_one_are_told_at_once():
+    """Nothing is delivered, and yet nearly all the work may be done."""
+    watched = Watched(total=2000)
+    watched.progress.count_held = lambda: 1023
+    watched.at(29, 0)
+    (line,) = watched.at(30, 7)
+    assert "waiting" not in line
+    watched.at(58, 7)
+    (line,) = watched.at(60, 7)
+    assert "for item 7 (1,023 behind it are done)" in line
+
+
+def test_a_few_that_wait_for_their_turn_say_nothing():
+    """Where deliveries come in bursts, the rate says more; only a long stall is told."""
+    watched = Watched()
+    watched.progress.count_held = lambda: 3
+    for second in range(29):
+        watched.at(second, 2 * second)
+    (line,) = watched.at(30, 56)
+    assert "waiting" not in line
+    assert "/s" in line
+
+
 def test_failures_are_told():
     """A run that fails a lot should be seen before its end."""
     watched = Watched()
