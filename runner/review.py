@@ -256,26 +256,25 @@ def _placed(
 
     A fault may show an argument, or what the user's module said while it was imported: secrets are masked.
     """
-    document, mask = loaded.document, loaded.secrets.mask
+    data, places, mask = loaded.document.data, loaded.places, loaded.secrets.mask
+    is_short = call[0] == "task" and isinstance(data, dict) and isinstance(data.get("task"), str)
     here = f"{Path.cwd()}{os.sep}"  # places are shown as short as can be
     problems = []
     for fault in faults:
-        is_short = isinstance(document.data, dict) and isinstance(document.data.get("task"), str)
-        path: KeyPath = ("task",) if is_short and call[0] == "task" else call
-        span = document.key_span(path) if is_key else document.value_span(path)
-        if fault.argument is not None and not is_short:
-            path = (call[0], "with", fault.argument, *fault.path)
-            span = document.value_span(path) if fault.path else document.key_span(path)
+        path, is_of_key = call, is_key
+        if fault.argument is not None:
+            path, is_of_key = (call[0], "with", fault.argument, *fault.path), not fault.path
+        if is_short and places.flag_of(path) is None:
+            path, is_of_key = ("task",), False
         problems.append(
-            Problem(
-                code=fault.code,
+            places.problem(
+                fault.code,
+                mask(fault.message),
+                path,
+                is_key=is_of_key,
                 severity="warning" if fault.is_warning else "error",
-                message=mask(fault.message),
                 hint=None if fault.hint is None else mask(fault.hint),
                 notes=tuple(mask(note.replace(here, "")) for note in fault.notes),
-                file=str(loaded.path),
-                path=format_path(path),
-                **span._asdict(),
             )
         )
     return problems

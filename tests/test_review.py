@@ -11,7 +11,7 @@ import pytest
 from runner.config import Config
 from runner.errors import ItemRefused
 from runner.jobfile import load_job
-from runner.review import import_factory, import_task, review_task
+from runner.review import find_rules, import_factory, import_task, review_task
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
 TASKS = """\
@@ -30,10 +30,11 @@ def project(tmp_path, request, monkeypatch):
     (tmp_path / f"{module}.py").write_text(mark + TASKS)
     monkeypatch.setattr(sys, "path", list(sys.path))
 
-    def project(task: str = "task: MODULE.it", input_: str = "input: {type: range, stop: 3}"):
+    def project(task: str = "task: MODULE.it", input_: str = "input: {type: range, stop: 3}", flags=()):
         path = tmp_path / "job.yaml"
         path.write_text(f"version: 1\nname: example\n{input_}\n{task}\n".replace("MODULE", module))
-        loaded = load_job(path, environ={"TOKEN": "hunter2-hunter2"}, now=NOW)
+        overrides = [(dotted, text.replace("MODULE", module)) for dotted, text in flags]
+        loaded = load_job(path, environ={"TOKEN": "hunter2-hunter2"}, now=NOW, overrides=overrides)
         assert loaded.job is not None, loaded.problems
         return loaded
 
@@ -83,6 +84,48 @@ def test_a_fault_stands_where_it_was_written(project, look, task, code, place):
     assert found[0].file == str(loaded.path)
     if code is not None:
         assert found[0].code == code
+
+
+@pytest.mark.parametrize("look", ["review", "import"])
+@pytest.mark.parametrize(
+    ("task", "flag", "path"),
+    [
+        ("task: MODULE.it", ("task", "MODULE.ti"), "task.call"),
+        ("task: MODULE.it", ("task.call", "MODULE.ti"), "task.call"),
+        ("task: {call: MODULE.it}", ("task.call", "MODULE.ti"), "task.call"),
+        ("task: MODULE.counted", ("task.with.count", "many"), "task.with.count"),
+        ("task: {call: MODULE.counted, with: {count: 1}}", ("task.with.count", "many"), "task.with.count"),
+    ],
+)
+def test_a_fault_of_a_flag_names_the_flag(project, look, task, flag, path):
+    """What the file has in its place is not at fault."""
+    loaded = project(task, flags=[flag])
+    (found,) = review_task(loaded, config()) if look == "review" else import_task(loaded, config())[1]
+    assert found.path == path
+    assert found.line is None
+    assert f"(from --set {flag[0]}=" in found.message
+
+
+@pytest.mark.parametrize(
+    ("written", "dotted", "text"),
+    [
+        ("", "retry", "{errors: [ERROR]}"),
+        ("", "retry.errors", "[ERROR]"),
+        ("retry: {attempts: 5}", "retry", "[{errors: [ValueError]}, {errors: [ERROR]}]"),
+        ("retry: {attempts: 5}", "retry.errors", "[ERROR]"),
+        ("retry: [{attempts: 5}]", "retry", "{errors: [ERROR]}"),
+        ("retry: [{attempts: 5}]", "retry.0.errors", "[ERROR]"),
+    ],
+)
+def test_rules_set_by_a_flag_take_the_place_of_the_files(project, written, dotted, text):
+    """One rule or a list, whichever the file has; and a fault in them names the flag."""
+    task = f"task: MODULE.it\n{written}"
+    policy, problems = find_rules(project(task, flags=[(dotted, text.replace("ERROR", "OSError"))]), config())
+    assert policy is not None
+    assert problems == []
+    policy, (problem,) = find_rules(project(task, flags=[(dotted, text.replace("ERROR", "Nope"))]), config())
+    assert policy is None
+    assert f"`Nope` (from --set {dotted}=" in problem.message
 
 
 @pytest.mark.parametrize("look", ["review", "import"])

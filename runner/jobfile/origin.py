@@ -46,8 +46,9 @@ def _set_value(path: KeyPath, value: Any, places: Places, hidden: Mapping[KeyPat
     flag = places.flag_of(path)
     if flag is not None:
         return SetValue(name, value, "flag", None, flag)
+    below = [text for other, text in places.flags.items() if _is_within(path, other)]  # in a list, one value
     if written is None:
-        return SetValue(name, value, "default", None, "")
+        return SetValue(name, value, "flag" if below else "default", None, ", ".join(below))
     line = places.document.value_span(written).line
     if any(_is_within(other, written) for other in hidden):
         return SetValue(name, value, "environment", line, "")
@@ -57,7 +58,7 @@ def _set_value(path: KeyPath, value: Any, places: Places, hidden: Mapping[KeyPat
         for param, flag in places.flags.items()
         if any(f"${{params.{param[-1]}}}" in r for r in references)
     ]
-    return SetValue(name, value, "file", line, ", ".join([*references[:1], *flags]))
+    return SetValue(name, value, "file", line, ", ".join([*references[:1], *flags, *below]))
 
 
 def _written(path: KeyPath, places: Places) -> KeyPath | None:

@@ -68,7 +68,9 @@ class Places:
 
     def of_members(self, key: str, count: int) -> list[KeyPath]:
         """Return where each member of the list under `key` stands: a single one may be written without it."""
-        if isinstance(self.document.data.get(key), dict):
+        below = [path[1] for path in self.flags if path[0] == key and len(path) > 1]
+        is_single = isinstance(self.document.data.get(key), dict) or any(isinstance(k, str) for k in below)
+        if is_single and (key,) not in self.flags:  # which took the place of what the file has
             return [(key,)]
         return [(key, number) for number in range(count)]
 

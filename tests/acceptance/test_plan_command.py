@@ -84,7 +84,8 @@ def test_each_value_says_where_it_was_set(project, plan):
         "failures: {tolerate: 1%}\npool: {window: 77}\n",
     )
     project.write("tasks.py", "def same(item, *, n, m, t):\n    return item\n")
-    found = plan("-p", "n=5", "-j", "3", "--set", "pool.ordered=false", environ={"TOKEN": "hunter2-hunter2"})
+    flags = ["-p", "n=5", "-j", "3", "--set", "pool.ordered=false", "--set", "retry.attempts=3"]
+    found = plan(*flags, environ={"TOKEN": "hunter2-hunter2"})
     values = {value.pop("path"): value for value in found["values"]}
     assert values["task.with.n"] == {"value": 5, "origin": "file", "line": 8, "told": "${params.n}, -p n=5"}
     assert values["task.with.m"] == {"value": 2, "origin": "file", "line": 9, "told": "${params.m}"}
@@ -97,6 +98,8 @@ def test_each_value_says_where_it_was_set(project, plan):
     assert values["params.n"]["told"] == "-p n=5"
     assert values["pool.size"] == {"value": 3, "origin": "flag", "line": None, "told": "--set pool.size=3"}
     assert values["pool.ordered"]["origin"] == "flag"
+    assert values["retry"]["origin"] == "flag"
+    assert values["retry"]["told"] == "--set retry.attempts=3"
     assert values["pool.window"] == {"value": 77, "origin": "file", "line": 12, "told": None}
     assert values["failures.tolerate.percent"] == {"value": 1.0, "origin": "file", "line": 11, "told": None}
     assert values["output.path"] == {
