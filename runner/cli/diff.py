@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from runner.cli import options
+from runner.cli.start import uncollected
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -83,9 +84,10 @@ def diff(
 def _read_sides(
     files: Sequence[str], params: Mapping[str, str], overrides: Sequence[tuple[str, str]]
 ) -> tuple[Side, Side]:
-    from runner.jobfile import read_document
-    from runner.jobfile.behaviour import declared_params, read_behaviour
-    from runner.jobfile.render_diff import Side
+    with uncollected():
+        from runner.jobfile import read_document
+        from runner.jobfile.behaviour import declared_params, read_behaviour
+        from runner.jobfile.render_diff import Side
 
     if len(files) == 1:
         from runner.cli.revision import read_head
@@ -151,9 +153,10 @@ def _print_lines(name: str, params: Mapping[str, str], overrides: Sequence[tuple
 
     git takes any other end than success for a reason to show no difference at all.
     """
-    from runner.jobfile.behaviour import read_behaviour
-    from runner.jobfile.render import escape
-    from runner.jobfile.render_diff import value_lines
+    with uncollected():
+        from runner.jobfile.behaviour import read_behaviour
+        from runner.jobfile.render import escape
+        from runner.jobfile.render_diff import value_lines
 
     source = _read(name)
     behaviour = read_behaviour(source, name, _kinds(), params=params, overrides=overrides)

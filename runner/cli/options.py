@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 import click
 
 from runner.cli.complete import complete_job, complete_key, complete_param
+from runner.cli.start import uncollected
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -162,7 +163,8 @@ def make_order(
     Raises:
         click.UsageError: They contradict each other.
     """
-    from runner.cli.execute import Order
+    with uncollected():
+        from runner.cli.execute import Order
 
     if flags["resume"] and flags["restart"]:
         raise click.UsageError("--resume and --restart exclude each other")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from runner.cli import options
+from runner.cli.start import uncollected
 
 if TYPE_CHECKING:
     from runner.cli.ready import Ready
@@ -64,7 +65,8 @@ def preview(
     out = sys.stdout
     sys.stdout = sys.stderr  # whatever the task prints
     try:
-        from runner.cli.ready import make_ready
+        with uncollected():
+            from runner.cli.ready import make_ready
 
         clock, on = SystemClock(), date.date() if date else None
         ready = make_ready(job, params=dict(params), overrides=overrides, config=config, on=on, clock=clock)
