@@ -8,7 +8,7 @@ import os
 import stat
 from dataclasses import dataclass
 from datetime import date
-from hashlib import blake2b
+from hashlib import blake2b, file_digest
 from pathlib import Path
 
 from runner.config import Config
@@ -97,6 +97,46 @@ def find_destination(loaded: LoadedJob, config: Config, *, limit: int | None) ->
     return Destination(
         loaded.root, shown, output, dead, folder, receipt, may_replace, job.durability == "power"
     )
+
+
+def check_dead_letters(loaded: LoadedJob, config: Config) -> list[Problem]:
+    """Return a warning where a run would replace dead letters that another job has published.
+
+    Only jobs that name one file for them meet so. Whose it is, the receipts know; what cannot be looked at is
+    left to the run.
+    """
+    assert loaded.job is not None
+    if loaded.job.failures.dead_letter is None:
+        return []
+    try:
+        destination = find_destination(loaded, config, limit=None)
+        theirs = _rival(destination, config.state, loaded.job.name)
+    except (JobInvalid, OutputBroken, OSError):
+        return []
+    if theirs is None:
+        return []
+    message = f"this run will replace the dead letters of job `{theirs.job}` (run {theirs.run_id})"
+    hint = "give each job a file of its own"
+    return [_problem(loaded, "failures.dead_letter", message, code="same-output", hint=hint)]
+
+
+def _rival(destination: Destination, state: Path, job: str) -> Receipt | None:
+    """Return the receipt of another job whose dead letters, more than none, stand where this one's will."""
+    path = destination.dead_letter
+    if not path.is_file() or not path.stat().st_size:
+        return None
+    own, digest = Receipt.read(destination.receipt), None
+    for receipt in map(Receipt.read, sorted((state / "jobs").glob("*/receipts/*.json"))):
+        if receipt is None or receipt.job == job or receipt.dead_letter["path"] != str(path):
+            continue
+        if own is not None and own.dead_letter == receipt.dead_letter:
+            continue  # the same content: nothing is lost
+        if digest is None:
+            with path.open("rb") as file:
+                digest = file_digest(file, "sha256").hexdigest()
+        if receipt.dead_letter.get("sha256") == digest:
+            return receipt
+    return None
 
 
 def is_to_skip(job: Job, destination: Destination, *, limit: int | None, will_exist: bool = False) -> bool:
@@ -204,8 +244,17 @@ def _resolve(loaded: LoadedJob, key: str, name: str) -> Path:
 
 
 def _fault(loaded: LoadedJob, key: str, message: str, *, code: str = "bad-value") -> JobInvalid:
+    return JobInvalid([_problem(loaded, key, f"`{key}` {message}", code=code)])
+
+
+def _problem(loaded: LoadedJob, key: str, message: str, *, code: str, hint: str | None = None) -> Problem:
     span = loaded.document.value_span(tuple(key.split(".")))
-    problem = Problem(
-        code=code, message=f"`{key}` {message}", file=str(loaded.path), path=key, **span._asdict()
+    return Problem(
+        code=code,
+        severity="error" if hint is None else "warning",
+        message=message,
+        file=str(loaded.path),
+        path=key,
+        hint=hint,
+        **span._asdict(),
     )
-    return JobInvalid([problem])

@@ -23,7 +23,7 @@ from types import FrameType
 from runner.cli.words import say, show_problems
 from runner.clock import Clock, SystemClock
 from runner.config import Config, load_config
-from runner.destination import PROBE, find_destination, find_other_dates
+from runner.destination import PROBE, check_dead_letters, find_destination, find_other_dates
 from runner.engine.stop import GRACE_SECONDS, Stop
 from runner.errors import Broken, JobInvalid, Locked, Refused, RunnerError, UsageError
 from runner.files import Files
@@ -145,7 +145,7 @@ def import_order(
     problems += more
     if task is None or any(problem.severity == "error" for problem in problems):
         raise _Shown(loaded, JobInvalid(problems))
-    warnings = [*loaded.problems, *problems]
+    warnings = [*loaded.problems, *problems, *check_dead_letters(loaded, config)]
     if warnings and not order.is_quiet:
         show_problems(warnings, {str(loaded.path): loaded.text})
     return task, retry, factory

@@ -176,3 +176,26 @@ def test_a_link_in_place_of_the_work_folder_is_not_followed(marking, tmp_path):
     assert "in the way" in done.err
     assert sorted(path.name for path in theirs.iterdir()) == ["ck", "dead", "out"]
     assert_nothing_ran(marking, done)
+
+
+def test_dead_letters_of_another_job_are_not_replaced_without_a_word(project):
+    """Each job for itself is right; `run` and `plan` meet the file that the other one has written."""
+    for name, item in (("one", 1), ("other", 3)):
+        project.job(
+            f"{name}.yaml",
+            name=name,
+            input={"type": "items", "items": [item]},
+            task="tasks.odd_ones_fail",
+            failures={"tolerate": 1, "dead_letter": "failed.jsonl"},
+            output={"type": "jsonl", "path": f"{name}.jsonl"},
+        )
+    told = "will replace the dead letters of job `one`"
+    assert "warning" not in project.run(job="one.yaml").err
+    assert "warning" not in project.run(job="one.yaml").err  # its own
+    assert told in project.runner("plan", "other.yaml").err
+    replacing = project.run(job="other.yaml")
+    assert (replacing.code, told in replacing.err) == (0, True)
+    assert "warning" not in project.run(job="other.yaml").err  # theirs are gone
+    assert "dead letters of job `other`" in project.run(job="one.yaml").err
+    project.write("failed.jsonl", "")
+    assert "warning" not in project.run(job="other.yaml").err
