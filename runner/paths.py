@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-_DOCUMENTS = Path(__file__).resolve().parents[1] / "docs"
+_TREE = Path(__file__).resolve().parents[1]
 STDIO = "-"
 
 
@@ -32,5 +32,5 @@ def document(page: str) -> str | None:
     They lie beside the package in a source tree, and are no part of what is installed.
     """
     name, sign, title = page.partition("#")
-    path = _DOCUMENTS.parent / name
+    path = _TREE / name
     return f"{near(path)}{sign}{title}" if path.is_file() else None

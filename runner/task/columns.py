@@ -89,12 +89,16 @@ def check_header(record: Record, names: Sequence[str]) -> list[TaskFault]:
         if not field.is_required or not field.keys or any(key in names for key in field.keys):
             continue
         close = nearest(field.keys[0], unused)
+        notes = [f"the input has {_named(list(names))}"]
+        if close is not None and field.keys == (field.name,):
+            alias = f'Annotated[..., Field(alias="{close}")]'
+            notes.append(f"with pydantic's Field, a column of another name: `{field.name}: {alias}`")
         faults.append(
             TaskFault(
                 "missing-column",
                 f"the input has no column `{field.keys[0]}`, which {record.name} requires",
                 f"the nearest column is `{close}`" if close is not None else None,
-                (f"the input has {_named(list(names))}",),
+                tuple(notes),
             )
         )
     if record.forbids_more and all(field.keys for field in record.fields):

@@ -90,5 +90,5 @@ def test_documents_are_named_where_they_lie(monkeypatch, tmp_path):
     """In a source tree, as they can be opened from here; of an installed package they are no part."""
     assert "faults.md#unknown-key" in ask("unknown-key").output
     assert "job-file.md#pool" in ask("pool.size").output
-    monkeypatch.setattr(paths, "_DOCUMENTS", tmp_path / "docs")
+    monkeypatch.setattr(paths, "_TREE", tmp_path)
     assert ".md" not in ask("unknown-key").output + ask("pool.size").output
