@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from runner.sizing import usable_cpus
+from tests import forked
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 _CACHES = ("__pycache__", ".hypothesis", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".venv", ".git")
@@ -44,6 +45,7 @@ def _home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     home, before = tmp_path_factory.mktemp("home"), os.environ.get("HOME")
     os.environ["HOME"] = str(home)
     yield
+    forked.close()
     if before is None:
         del os.environ["HOME"]
     else:

@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +16,8 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
+
+from tests import forked
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 30.0
@@ -96,7 +97,7 @@ def bind_root_to_permissions() -> None:
 class Running:
     """A process that may still run; its standard error is read as it comes."""
 
-    def __init__(self, process: subprocess.Popen[bytes], errors: Path) -> None:
+    def __init__(self, process: forked.Process | subprocess.Popen[bytes], errors: Path) -> None:
         self.process = process
         self._errors = errors
 
@@ -184,6 +185,7 @@ class Project:
         is_bound: bool = False,
         cwd: Path | None = None,
         close: tuple[int, ...] = (),
+        is_started: bool = False,
     ) -> Finished:
         """Run a command to its end.
 
@@ -194,6 +196,7 @@ class Project:
             is_bound: Whether permission bits bind it, as they bind every user but root.
             cwd: The current folder, by default the project.
             close: Descriptors that are closed when it starts.
+            is_started: Whether an interpreter is started for it; it is for bits that bind and for `close`.
         """
 
         def prepare() -> None:
@@ -202,30 +205,39 @@ class Project:
             for descriptor in close:
                 os.close(descriptor)
 
-        done = subprocess.run(
-            [sys.executable, "-m", "runner", *words],
+        is_prepared = is_bound or bool(close)
+        done = forked.run(
+            *words,
             cwd=cwd or self.root,
-            env={**self.environ, **(environ or {})},
-            input=stdin,
-            capture_output=True,
+            environ={**self.environ, **(environ or {})},
+            stdin=stdin,
             timeout=PATIENCE_SECONDS,
-            preexec_fn=prepare if is_bound or close else None,
-            check=False,
+            is_started=is_started or is_prepared,
+            prepare=prepare if is_prepared else None,
         )
         return Finished(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     @contextmanager
-    def start(self, *flags: str, job: str = "job.yaml", stdin: int | None = None) -> Iterator[Running]:
+    def start(
+        self,
+        *flags: str,
+        job: str = "job.yaml",
+        stdin: int = subprocess.DEVNULL,
+        is_started: bool = False,
+    ) -> Iterator[Running]:
         """Start a run; whatever happens, it does not outlive the block."""
         errors = self.home.parent / f"errors.{time.monotonic_ns()}"
         with errors.open("wb") as stream:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "runner", "run", job, *flags],
+            process = forked.start(
+                "run",
+                job,
+                *flags,
                 cwd=self.root,
-                env=self.environ,
-                stdin=subprocess.DEVNULL if stdin is None else stdin,
+                environ=self.environ,
+                stdin=stdin,
                 stdout=subprocess.PIPE,
                 stderr=stream,
+                is_started=is_started,
             )
         try:
             yield Running(process, errors)
