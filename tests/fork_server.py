@@ -28,6 +28,7 @@ import socket
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -35,14 +36,36 @@ STREAMS = ("stdin", "stdout", "stderr")
 
 
 def import_everything() -> None:
-    """Import what a command line imports, so that no child has to."""
+    """Import what a command line imports, build what its models would build at first use."""
+    import pydantic
+
     import runner
 
     for module in pkgutil.walk_packages(runner.__path__, "runner."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
-    for name in ("csv", "decimal", "gzip", "hashlib", "random", "msgspec.json", "orjson", "structlog"):
+    for name in (
+        "csv",
+        "decimal",
+        "gzip",
+        "hashlib",
+        "random",
+        "ctypes",
+        "msgspec.json",
+        "orjson",
+        "structlog",
+    ):
         importlib.import_module(name)
+    for model in subclasses(pydantic.BaseModel):
+        model.model_rebuild()
+
+
+def subclasses(kind: type) -> Iterator[Any]:
+    """Yield the classes of `runner` below one."""
+    for found in kind.__subclasses__():
+        if found.__module__.startswith("runner."):
+            yield found
+        yield from subclasses(found)
 
 
 def borrowed_streams() -> list[tuple[dict[str, Any], str, str]]:
@@ -96,6 +119,8 @@ class Server:
     def _fork(self, report: int, *streams: int) -> dict[str, Any] | None:
         with open(report, "rb", closefd=False) as lines:
             order = json.loads(lines.readline())
+        if order["before"]:
+            importlib.import_module(order["before"][0].partition(":")[0])  # here, to be had in every child
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         child = os.fork()
         if child == 0:

@@ -1,4 +1,4 @@
-"""A folder with a job in it, run in forked children of a process that has everything imported."""
+"""A folder with a job in it, run in forked processes (`tests.forked`), where anything may go wrong."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import json
 import os
 import signal
 import subprocess
-import sys
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
@@ -17,7 +17,10 @@ from typing import Any
 
 import pytest
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+from tests import forked
+
+REPOSITORY = forked.REPOSITORY
+ENVIRON = {"PYTHONPATH": str(REPOSITORY), "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
 KILLED = -signal.SIGKILL
 
 TASKS = """\
@@ -93,7 +96,7 @@ class Ended:
         seconds: How long it took.
         err: Its standard error.
         out: Its standard output.
-        memory: The most bytes of memory it had, the zygote's included.
+        memory: The most bytes of memory it had, those of the process that forked it included.
     """
 
     code: int
@@ -110,50 +113,11 @@ class Ended:
         return found
 
 
-class Zygote:
-    """The process that forks the runs."""
-
-    def __init__(self) -> None:
-        environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(REPOSITORY), "LANG": "C.UTF-8"}
-        environ |= {"HOME": os.environ["HOME"], "PYTHONDONTWRITEBYTECODE": "1"}
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.durability.zygote"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            cwd=REPOSITORY,
-            env=environ,
-            text=True,
-        )
-
-    def run(self, **order: Any) -> dict[str, Any]:
-        """Fork a run and wait for its end."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(order) + "\n")
-        self._process.stdin.flush()
-        answer = json.loads(self._process.stdout.readline())
-        assert isinstance(answer, dict)
-        return answer
-
-    def close(self) -> None:
-        """End it."""
-        self._process.communicate()
-
-
-@pytest.fixture(scope="session")
-def zygote(_home: None) -> Iterator[Zygote]:
-    """Give the process that forks the runs."""
-    zygote = Zygote()
-    yield zygote
-    zygote.close()
-
-
 class Lab:
     """A folder with `tasks.py` and a job file."""
 
-    def __init__(self, root: Path, zygote: Zygote) -> None:
+    def __init__(self, root: Path) -> None:
         self.root = root
-        self.zygote = zygote
         self.keys: dict[str, Any] = {}
         root.mkdir(parents=True, exist_ok=True)
         self.write("pyproject.toml", "")
@@ -182,18 +146,64 @@ class Lab:
         job = {key: value for key, value in {**base, **self.keys}.items() if value is not None}
         self.write("job.yaml", json.dumps(job, indent=1))
 
-    def run(self, *flags: str, kill_after: float | None = None, **order: Any) -> Ended:
-        """Run the job to its end, or until it is killed after so many seconds."""
-        if kill_after is not None:
-            order["signals"] = [(kill_after, signal.SIGKILL)]
-        report = self.zygote.run(root=str(self.root), words=["job.yaml", *flags], **order)
-        err, out = self.root / "stderr.txt", self.root / "stdout.txt"
+    def run(
+        self,
+        *flags: str,
+        environ: dict[str, str] | None = None,
+        stdin: str = os.devnull,
+        signals: Sequence[tuple[float, int]] = (),
+        kill_when: tuple[str, int] | None = None,
+        kill_with: int = signal.SIGKILL,
+        patience: float = 60.0,
+        **trouble: Any,
+    ) -> Ended:
+        """Run the job to its end.
+
+        Args:
+            flags: The command line behind the job file.
+            environ: More environment.
+            stdin: The file that it reads.
+            signals: What is sent to it, each so many seconds after its start.
+            kill_when: A path and a number: it is killed when the file has so many lines.
+            kill_with: The signal that kills it then.
+            patience: After so many seconds it is killed.
+            trouble: What goes wrong for it, see `trouble.put_on`.
+        """
+        out, err = self.root / "stdout.txt", self.root / "stderr.txt"
+        start = time.monotonic()
+        with Path(stdin).open("rb") as source, out.open("wb") as rows, err.open("wb") as errors:
+            process = forked.start(
+                *("run", "job.yaml", *flags),
+                cwd=self.root,
+                environ={
+                    **ENVIRON,
+                    "PATH": os.environ["PATH"],
+                    "HOME": os.environ["HOME"],
+                    **(environ or {}),
+                },
+                stdin=source.fileno(),
+                stdout=rows,
+                stderr=errors,
+                before=("tests.durability.trouble:put_on", trouble),
+            )
+        assert isinstance(process, forked.Process)
+        for after, number in signals:
+            if not _ended(process, start + after - time.monotonic()):
+                process.send_signal(number)
+        if kill_when is not None:
+            path, lines = kill_when
+            while not _ended(process, 0.002) and _count_lines(path) < lines:
+                pass
+            process.send_signal(kill_with)
+        if not _ended(process, start + patience - time.monotonic()):
+            process.kill()
+        code = process.wait()
         return Ended(
-            report["code"],
-            report["seconds"],
+            code,
+            time.monotonic() - start,
             err.read_text("utf-8", "replace") if err.exists() else "",
             out.read_text("utf-8", "replace") if out.exists() else "",
-            report["memory"],
+            process.memory,
         )
 
     @property
@@ -239,7 +249,24 @@ class Lab:
         )
 
 
+def _ended(process: forked.Process, seconds: float) -> bool:
+    """Return whether the process has ended within so many seconds."""
+    try:
+        process.wait(max(0.0, seconds))
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def _count_lines(path: str) -> int:
+    """Return the line ends in a file that need not be there yet."""
+    try:
+        return Path(path).read_bytes().count(b"\n")
+    except FileNotFoundError:
+        return 0
+
+
 @pytest.fixture
-def lab(tmp_path: Path, zygote: Zygote) -> Lab:
+def lab(tmp_path: Path) -> Lab:
     """Give a folder of its own."""
-    return Lab(tmp_path / "lab", zygote)
+    return Lab(tmp_path / "lab")

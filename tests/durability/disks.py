@@ -1,6 +1,6 @@
 """Disks that misbehave on purpose: `Files` that kills, fails or records at a chosen operation.
 
-They run in a child of the zygote (`zygote.py`), put in the place of `runner.files.Files`. The operations are
+They run in a forked process (`trouble.py`), put in the place of `runner.files.Files`. The operations are
 numbered from 1 in the order in which they are begun, over all threads.
 """
 

@@ -17,7 +17,7 @@ import pytest
 from tests.durability.conftest import REPOSITORY
 from tests.durability.power import Step, lose_power
 from tests.durability.test_power_loss import Bench, bench
-from tests.durability.zygote import PROTOCOL
+from tests.durability.trouble import PROTOCOL
 
 SOURCES = {name: (REPOSITORY / f"runner/ledger/{name}.py").read_text("utf-8") for name in PROTOCOL}
 __all__ = ["bench"]

@@ -163,7 +163,7 @@ def _torture(
 
 
 def _forked(lab: Lab, moment: float) -> int:
-    return lab.run("--quiet", kill_after=moment, environ={"PAUSE": "0.003"}).code
+    return lab.run("--quiet", signals=[(moment, signal.SIGKILL)], environ={"PAUSE": "0.003"}).code
 
 
 @pytest.mark.parametrize("name", CASES)

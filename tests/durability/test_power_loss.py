@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from tests.durability.conftest import Lab, Zygote
+from tests.durability.conftest import Lab
 from tests.durability.mutants import MUTANTS
 from tests.durability.power import Image, Step, lose_power, read_record
 
@@ -168,11 +168,11 @@ _benches: dict[str, Bench] = {}
 
 
 @pytest.fixture
-def bench(request: pytest.FixtureRequest, zygote: Zygote, tmp_path_factory: pytest.TempPathFactory) -> Bench:
+def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Bench:
     """Give the records of one layout, made once in each process."""
     layout = request.param
     if layout not in _benches:
-        _benches[layout] = Bench(Lab(Path(tmp_path_factory.mktemp("power")) / "lab", zygote), layout)
+        _benches[layout] = Bench(Lab(Path(tmp_path_factory.mktemp("power")) / "lab"), layout)
     return _benches[layout]
 
 
