@@ -71,11 +71,13 @@ class Config:
         allow: Lists of patterns; a task must match one of each.
         log_level: The least level that is logged.
         state: Folder for logs and for work without an output path, absolute.
+        files: Where they were read.
     """
 
     allow: tuple[tuple[str, ...], ...]
     log_level: LogLevel
     state: Path
+    files: tuple[Path, ...] = ()
 
 
 def load_config(root: Path, *, operator: Path | None, environ: Mapping[str, str]) -> Config:
@@ -102,6 +104,7 @@ def load_config(root: Path, *, operator: Path | None, environ: Mapping[str, str]
         allow=tuple(tuple(one.tasks.allow) for one in settings if one.tasks.allow is not None),
         log_level=(levels or [LogSettings.model_fields["level"].default])[0],
         state=root / (states or [Settings.model_fields["state"].default])[0],
+        files=tuple(files),
     )
 
 

@@ -37,6 +37,7 @@ class Destination:
         folder: Where a job without an output path works.
         receipt: Where the receipt of its last run lies.
         may_replace: Whether a file at `output` may be replaced.
+        may_replace_dead: Whether dead letters that stand at `dead_letter` may be replaced.
         is_durable: Whether what is committed must survive a power loss.
     """
 
@@ -47,6 +48,7 @@ class Destination:
     folder: Path
     receipt: Path
     may_replace: bool
+    may_replace_dead: bool
     is_durable: bool
 
     @property
@@ -69,6 +71,7 @@ class Destination:
             dead_letter=self.dead_letter,
             folder=self.folder,
             replace=self.may_replace,
+            replace_dead=self.may_replace_dead,
             to_stdout=self.is_stdout,
             durable=self.is_durable,
         )
@@ -91,23 +94,27 @@ def find_destination(loaded: LoadedJob, config: Config, *, limit: int | None) ->
     else:
         dead = Path(dead_letter_beside(output)) if output is not None else folder / f"{job.name}.failed.jsonl"
     if dead == output:
-        raise _fault(loaded, "failures.dead_letter", "must not be the output", code="path-clash")
-    may_replace = isinstance(options, FileSinkOptions) and options.if_exists == "replace" and limit is None
-    receipt = folder / "receipts" / _receipt_name(output or dead, loaded.root)
+        raise fault(loaded, "failures.dead_letter", "must not be the output", code="path-clash")
+    if_exists = options.if_exists if isinstance(options, FileSinkOptions) else None
     return Destination(
-        loaded.root, shown, output, dead, folder, receipt, may_replace, job.durability == "power"
+        root=loaded.root,
+        shown=shown,
+        output=output,
+        dead_letter=dead,
+        folder=folder,
+        receipt=folder / "receipts" / _receipt_name(output or dead, loaded.root),
+        may_replace=if_exists == "replace" and limit is None,
+        may_replace_dead=if_exists != "fail" and limit is None,
+        is_durable=job.durability == "power",
     )
 
 
 def check_dead_letters(loaded: LoadedJob, config: Config) -> list[Problem]:
     """Return a warning where a run would replace dead letters that another job has published.
 
-    Only jobs that name one file for them meet so. Whose it is, the receipts know; what cannot be looked at is
-    left to the run.
+    Whose it is, the receipts know; what cannot be looked at is left to the run.
     """
     assert loaded.job is not None
-    if loaded.job.failures.dead_letter is None:
-        return []
     try:
         destination = find_destination(loaded, config, limit=None)
         theirs = _rival(destination, config.state, loaded.job.name)
@@ -117,7 +124,8 @@ def check_dead_letters(loaded: LoadedJob, config: Config) -> list[Problem]:
         return []
     message = f"this run will replace the dead letters of job `{theirs.job}` (run {theirs.run_id})"
     hint = "give each job a file of its own"
-    return [_problem(loaded, "failures.dead_letter", message, code="same-output", hint=hint)]
+    key = "failures.dead_letter" if loaded.job.failures.dead_letter is not None else "output.path"
+    return [_problem(loaded, key, message, code="same-output", hint=hint)]
 
 
 def _rival(destination: Destination, state: Path, job: str) -> Receipt | None:
@@ -148,15 +156,28 @@ def is_to_skip(job: Job, destination: Destination, *, limit: int | None, will_ex
         Refused: It stands there, and the run may neither replace it nor be skipped.
     """
     options, output = job.output, destination.output
-    if output is None or not isinstance(options, FileSinkOptions) or not (will_exist or output.exists()):
-        return False
-    if options.if_exists == "fail":
-        receipt = Receipt.read(destination.receipt)
-        told = f" ({receipt.told()})" if receipt is not None else ""
-        raise Refused(f"{destination.called} exists and `output.if_exists` is `fail`; move it away{told}")
-    if options.if_exists == "replace" and limit is not None:
-        raise Refused(f"{destination.called} exists and --limit never replaces an output; move it away")
-    return options.if_exists == "skip"
+    if_exists = options.if_exists if isinstance(options, FileSinkOptions) else None
+    if output is not None and (will_exist or output.exists()):
+        if if_exists == "fail":
+            receipt = Receipt.read(destination.receipt)
+            told = f" ({receipt.told()})" if receipt is not None else ""
+            raise Refused(f"{destination.called} exists and `output.if_exists` is `fail`; move it away{told}")
+        if if_exists == "replace" and limit is not None:
+            raise Refused(f"{destination.called} exists and --limit never replaces an output; move it away")
+        return if_exists == "skip"
+    if not destination.may_replace_dead and not _is_empty(destination.dead_letter):
+        why = "--limit never replaces them" if limit is not None else "`output.if_exists` is `fail`"
+        dead = near(destination.dead_letter)
+        raise Refused(f"{dead} holds dead letters of an earlier run, and {why}; move it away")
+    return False
+
+
+def _is_empty(path: Path) -> bool:
+    """Return whether there is nothing in the file, or no file."""
+    try:
+        return path.stat().st_size == 0
+    except OSError:
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,30 +241,50 @@ def _receipt_name(path: Path, root: Path) -> str:
 
 def _resolve(loaded: LoadedJob, key: str, name: str) -> Path:
     if "\0" in name:
-        raise _fault(loaded, key, "must not hold a NUL character")
+        raise fault(loaded, key, "must not hold a NUL character")
     mode = None
     path = loaded.root / name
+    if _is_of_a_process(path):
+        what = f"must be a file, and {name} is what a process has open"
+        raise fault(loaded, key, f"{what}; standard output is `-`")
     try:
         path = path.resolve()
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
         pass
     except RuntimeError:  # before Python 3.13, pathlib's own for a loop of links
-        raise _fault(loaded, key, f"must be a file, and {name} is a link to itself") from None
+        raise fault(loaded, key, f"must be a file, and {name} is a link to itself") from None
     except OSError as error:
         if error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
-            raise _fault(loaded, key, f"must be the path of a file: {error.strerror}") from error
+            raise fault(loaded, key, f"must be the path of a file: {error.strerror}") from error
         raise OutputBroken(describe(error, path, "look at"), path=path) from error
     if (mode is not None and stat.S_ISDIR(mode)) or name.endswith("/"):
-        raise _fault(loaded, key, f"must be a file, and {name} is a directory")
+        raise fault(loaded, key, f"must be a file, and {name} is a directory")
     if mode is not None and not stat.S_ISREG(mode):
-        raise _fault(loaded, key, f"must be a plain file, and {name} is a device, a pipe or a socket")
+        raise fault(loaded, key, f"must be a plain file, and {name} is a device, a pipe or a socket")
     if key != "output.path" and path.suffix == ".gz":
-        raise _fault(loaded, key, "is written plain: leave out `.gz`")
+        raise fault(loaded, key, "is written plain: leave out `.gz`")
     return path
 
 
-def _fault(loaded: LoadedJob, key: str, message: str, *, code: str = "bad-value") -> JobInvalid:
+def _is_of_a_process(path: Path) -> bool:
+    """Return whether the path leads through what a process has open (`/dev/stdout`), whatever that is.
+
+    To replace the file behind it would take from its owner what is in it.
+    """
+    text = os.path.normpath(path)
+    for _ in range(40):  # as many links as Linux follows
+        if text.startswith(("/proc/", "/dev/fd/")) or text in ("/dev/stdin", "/dev/stdout", "/dev/stderr"):
+            return True
+        try:
+            text = os.path.normpath(os.path.join(os.path.dirname(text), os.readlink(text)))
+        except OSError:
+            return False  # it is no link
+    return False
+
+
+def fault(loaded: LoadedJob, key: str, message: str, *, code: str = "bad-value") -> JobInvalid:
+    """Return what to raise for a path that cannot be: `message` follows the key."""
     return JobInvalid([_problem(loaded, key, f"`{key}` {message}", code=code)])
 
 

@@ -13,7 +13,8 @@ from queue import Empty
 from threading import Thread
 
 from runner.delivery import Delivery
-from runner.destination import Destination, find_destination, is_to_skip, shorten
+from runner.destination import Destination, is_to_skip, shorten
+from runner.ends import open_ends
 from runner.engine.messages import LONGEST_GRACE
 from runner.engine.stop import GRACE_SECONDS
 from runner.errors import OutputBroken
@@ -24,7 +25,7 @@ from runner.observers.summary import escape
 from runner.outcome import ExitCode
 from runner.paths import near
 from runner.resumption import begin, finish_earlier, is_resumable, leave_receipt, nothing_to_resume, now_of
-from runner.run import Run, open_source
+from runner.run import Run
 from runner.sources.base import Source
 from runner.workers import start_engine
 
@@ -38,7 +39,7 @@ def run_job(run: Run) -> None:
         Locked: Another run works on the same output.
         Broken: Input, output or workers broke; what was delivered before is committed.
     """
-    source, destination = open_source(run), find_destination(run.loaded, run.config, limit=run.limit)
+    source, destination = open_ends(run)
     publication = destination.publication(run.files)
     if run.must_resume and publication.find() is None:
         raise nothing_to_resume(run, source, destination)

@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from runner.destination import Destination, find_destination, is_to_skip
+from runner.destination import Destination, is_to_skip
+from runner.ends import open_ends
 from runner.errors import OutputBroken, Refused
 from runner.jobfile.fingerprint import changes, fingerprint
 from runner.ledger.checkpoint import Checkpoint
 from runner.ledger.manifest import Manifest, differences
 from runner.ledger.publication import Publication, Unfinished
 from runner.ledger.receipt import Receipt
-from runner.run import Run, open_source
+from runner.run import Run
 from runner.sources.base import Sameness, Source
 from runner.task import hash_code
 
@@ -92,7 +93,7 @@ def foresee(run: Run) -> Foresight:
         JobInvalid: As `run_job`.
         Broken: As `run_job`.
     """
-    source, destination = open_source(run), find_destination(run.loaded, run.config, limit=run.limit)
+    source, destination = open_ends(run)
     publication = destination.publication(run.files)
     try:
         if run.must_resume and publication.find() is None:

@@ -201,7 +201,7 @@ def test_a_row_that_does_not_fit_the_columns_is_the_failure_of_its_item(bench):
     )
     assert summary.exit_code is ExitCode.DONE
     assert (summary.items, summary.failed, summary.rows) == (10, 1, 9)
-    (failed,) = bench.lines("out.failed.jsonl")
+    (failed,) = bench.lines("out.csv.failed.jsonl")
     assert (failed["index"], failed["error"]["stage"]) == (4, "encode")
     assert "c" in failed["error"]["message"]
 
@@ -351,14 +351,14 @@ def test_skip_leaves_everything_alone(bench):
     ("output", "dead_letter"),
     [
         ("out/hubs.jsonl", "out/hubs.failed.jsonl"),
-        ("hubs.v2.csv", "hubs.v2.failed.jsonl"),
-        ("hubs.jsonl.gz", "hubs.failed.jsonl"),
+        ("hubs.v2.csv", "hubs.v2.csv.failed.jsonl"),
+        ("hubs.jsonl.gz", "hubs.jsonl.gz.failed.jsonl"),
         ("hubs", "hubs.failed.jsonl"),
         (".hubs", ".hubs.failed.jsonl"),
     ],
 )
 def test_dead_letters_stand_beside_the_output_by_default(bench, output, dead_letter):
-    """`STEM.failed.jsonl`, whatever the suffixes of the output."""
+    """Under a name that no other output beside this one has for its own."""
     summary = bench.run(same, output={"type": "jsonl", "path": output})
     assert summary.dead_letter == dead_letter
     assert (bench.root / dead_letter).is_file()

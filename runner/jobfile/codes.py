@@ -134,7 +134,8 @@ CODES: dict[str, str] = {
     ),
     "overwrites-input": (
         "The output or the dead letters are written over a file that the job reads, or into a folder of "
-        "which a glob of the input takes every such file. The next run reads what this one wrote."
+        "which a glob of the input takes every such file. The next run would read what this one wrote: it is "
+        "refused. So is a run whose output would replace the job file, the settings or the code of the task."
     ),
     "path-clash": (
         "Two things of one job are to be written to the same file: the output and the dead letters. One "

@@ -297,14 +297,16 @@ class FailureOptions(Options):
     """How many items may fail; more, and the run ends with exit code 1 and publishes nothing; by default
     `0`. Example: `1%`"""
     dead_letter: str | None = None
-    """The file of failed items, a path from the project root; by default beside the output:
-    `STEM.failed.jsonl`. Example: `out/bad.jsonl`"""
+    """The file of failed items, a path from the project root; by default beside the output: its name and
+    `.failed.jsonl`, without its own `.jsonl`. Example: `out/bad.jsonl`"""
 
 
 def dead_letter_beside(output: PurePath) -> PurePath:
-    """Return `out/hubs.failed.jsonl` for `out/hubs.csv` and `out/hubs.csv.gz`: the default."""
-    name = output.name.removesuffix(".gz")
-    return output.with_name(f"{name.removesuffix(PurePath(name).suffix)}.failed.jsonl")
+    """Return `out/hubs.failed.jsonl` for `out/hubs.jsonl`, `out/hubs.csv.failed.jsonl` for `out/hubs.csv`.
+
+    So outputs side by side that differ in their suffix do not share a file of dead letters.
+    """
+    return output.with_name(f"{output.name.removesuffix('.jsonl')}.failed.jsonl")
 
 
 class CommitOptions(Options):

@@ -14,7 +14,7 @@ from pathlib import Path
 from runner.jobfile.model import Job
 from runner.jobfile.places import Places
 from runner.jobfile.plain import texts_in
-from runner.jobfile.problem import KeyPath, Problem
+from runner.jobfile.problem import KeyPath, Problem, Severity
 from runner.jobfile.scalar import clip
 from runner.jobfile.targets import Target, input_patterns, reads, targets
 from runner.jobfile.tree import Document
@@ -135,14 +135,14 @@ def _overwritten_inputs(
 
 def _overwritten(places: Places, target: Target, key: KeyPath, *, is_glob: bool) -> Problem:
     verb = "takes" if is_glob else "reads"
-    message = (
-        f"the {target.what} go to a file that `input.path` {verb}: the next run reads what this one wrote"
-    )
+    reads_it = f"`input.path` {verb}: the next run would read what this one wrote"
+    message = f"the {target.what} go to a file that {reads_it}"
     message = message.replace("the output go", "the output goes")
     line = places.document.value_span(key).line
     hint = "write to another folder" if is_glob else "write to another file"
     notes = (f"`input.path` is on line {line}",) if line else ()
-    return _warning(places, "overwrites-input", message, target.key, hint=hint, notes=notes)
+    severity: Severity = "warning" if is_glob else "error"  # a glob may come to it one day
+    return places.problem("overwrites-input", message, target.key, severity=severity, hint=hint, notes=notes)
 
 
 def _texts(document: Document, places: Places) -> Iterator[Problem]:

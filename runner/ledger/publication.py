@@ -70,6 +70,7 @@ class Publication:
         dead_letter: Final path of the dead letters.
         folder: Where a run without an output path keeps its lock and staged files.
         replace: Whether a file at `output` may be replaced at the end.
+        replace_dead: The same of `dead_letter`; one that is empty may be in any case.
         to_stdout: Whether rows go to standard output, at once and without a way back.
         durable: Whether what is committed must survive a power loss, not only a kill.
 
@@ -85,11 +86,13 @@ class Publication:
         dead_letter: Path,
         folder: Path,
         replace: bool = True,
+        replace_dead: bool = True,
         to_stdout: bool = False,
         durable: bool = True,
     ) -> None:
         self._disk = disk = Disk(files, durable=durable)
         self._replace = replace
+        self._replace_dead = replace_dead
         self._to_stdout = to_stdout
         self._stdout_size = 0
         self._sequence = self._epoch = 0  # of the next checkpoint
@@ -98,9 +101,8 @@ class Publication:
         self.holds_work = False
         anchor = output if output is not None else folder / "run"
         self.folder = anchor.parent / f".{anchor.name}.run"
-        # Dead letters elsewhere may be another job's too: then they have a lock of their own.
-        anchors = [anchor] if dead_letter.parent == anchor.parent else [anchor, dead_letter]
-        self._locks = [Lock(path.parent / f".{path.name}.lock") for path in anchors]
+        # Dead letters may be another job's too, and even its output: so they have a lock of their own.
+        self._locks = [Lock(path.parent / f".{path.name}.lock") for path in (anchor, dead_letter)]
         self._target = str(output if output is not None else folder)
         self._output: StagedFile | None = None
         if output is not None:
@@ -135,7 +137,7 @@ class Publication:
         for folder in dict.fromkeys([self.folder.parent, self._dead.final.parent]):
             self._disk.make_folders(folder)
         try:
-            for lock, target in zip(self._locks, (self._target, str(self._dead.final)), strict=False):
+            for lock, target in zip(self._locks, (self._target, str(self._dead.final)), strict=True):
                 lock.acquire(run_id=run_id, target=target)
         except BaseException:  # a signal too: a lock that nobody works under would hold up others
             self.release()
@@ -331,11 +333,16 @@ class Publication:
             with self._disk.doing("sync the folder", folder):
                 self._disk.sync_folder(folder)
         for made, staged in ready:
-            staged.show(made, replace=self._replace or staged is self._dead)
+            staged.show(made, replace=self._may_replace(staged))
         for folder in dict.fromkeys(staged.final.parent for staged in self._staged()):
             with self._disk.doing("sync the folder", folder):
                 self._disk.sync_folder(folder)
         return facts
+
+    def _may_replace(self, staged: StagedFile) -> bool:
+        if staged is not self._dead:
+            return self._replace
+        return self._replace_dead or not staged.final.exists() or staged.final.stat().st_size == 0
 
     def abandon(self, *, keep: bool = True) -> bool:
         """Close what is open and let go of the lock; return whether what is staged is kept.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
@@ -36,6 +36,11 @@ class Source(Protocol):
 
         It may raise anything; `decode` then says what is wrong.
         """
+        ...
+
+    @property
+    def files(self) -> Iterable[Path]:
+        """The files that are read, or whose names are the items; none for standard input."""
         ...
 
     @property

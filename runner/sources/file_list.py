@@ -62,6 +62,11 @@ class FilesSource:
         return None
 
     @property
+    def files(self) -> Iterator[Path]:
+        """The files whose names are the items: the task may read them."""
+        return (self.root / name for name in self.names)
+
+    @property
     def is_repeatable(self) -> bool:
         """Always, as long as the same files are found."""
         return True

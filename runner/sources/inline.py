@@ -41,6 +41,11 @@ class InlineSource:
         return None
 
     @property
+    def files(self) -> tuple[()]:
+        """None is read here."""
+        return ()
+
+    @property
     def is_repeatable(self) -> bool:
         """Always."""
         return True

@@ -52,6 +52,11 @@ class RangeSource:
         return None
 
     @property
+    def files(self) -> tuple[()]:
+        """None is read here."""
+        return ()
+
+    @property
     def is_repeatable(self) -> bool:
         """Always."""
         return True

@@ -68,6 +68,11 @@ class PythonSource:
         return None
 
     @property
+    def files(self) -> tuple[()]:
+        """None is read here."""
+        return ()
+
+    @property
     def is_repeatable(self) -> bool:
         """Yes: whether the items are the same again is checked while they are passed over."""
         return True

@@ -16,6 +16,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import accumulate, count, repeat
+from pathlib import Path
 from typing import Any
 
 from runner.item import BrokenRecord, Item, Where
@@ -140,6 +141,11 @@ class RecordSource:
     def quick_decode(self) -> Callable[[Any], object] | None:
         """None: one call of a C function is not enough."""
         return None
+
+    @property
+    def files(self) -> Iterator[Path]:
+        """The file of every stream that is one."""
+        return (stream.path for stream in self.streams if stream.path is not None)
 
     @property
     def is_repeatable(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runner.task.code_hash import hash_code
+from runner.task.code_hash import code_files, hash_code
 from runner.task.columns import Columns, check_columns, check_header, unknown_columns
 from runner.task.exceptions import find_exception, review_exception
 from runner.task.fault import TaskFault, TaskRejected
@@ -22,6 +22,7 @@ __all__ = [
     "check_call",
     "check_columns",
     "check_header",
+    "code_files",
     "find_exception",
     "hash_code",
     "load_factory",

@@ -15,7 +15,12 @@ _NOT_OURS = frozenset(("site-packages", "dist-packages"))
 
 
 def hash_code(root: Path, *functions: Callable[..., object]) -> dict[str, str]:
-    """Return a hash for each file of code, by its path from the project root.
+    """Return a hash for each of `code_files`."""
+    return {name: _hash(path) for name, path in sorted(code_files(root, *functions).items())}
+
+
+def code_files(root: Path, *functions: Callable[..., object]) -> dict[str, Path]:
+    """Return each file of code, by its path from the project root.
 
     That is every module below `root` that is imported by now, so it is to be called when the functions are
     and nothing has run; and the modules of the functions, wherever they are (by their name then). What a
@@ -27,7 +32,7 @@ def hash_code(root: Path, *functions: Callable[..., object]) -> dict[str, str]:
         file = getattr(module, "__file__", None)
         if module is not None and file is not None and Path(file) not in files.values():
             files[module.__name__] = Path(file)
-    return {name: _hash(path) for name, path in sorted(files.items())}
+    return files
 
 
 def _modules_below(root: Path) -> Iterator[tuple[str, Path]]:

@@ -117,7 +117,7 @@ def test_a_compressed_output_has_the_same_bytes_each_time(project):
         found.append((project.root / "out.jsonl.gz").read_bytes())
     assert found[0] == found[1]
     assert gzip.decompress(found[0]).decode().split() == [str(n) for n in range(2000)]
-    assert project.has("out.failed.jsonl")
+    assert project.has("out.jsonl.gz.failed.jsonl")
 
 
 def test_a_link_as_output_stays_a_link(project):

@@ -199,3 +199,143 @@ def test_dead_letters_of_another_job_are_not_replaced_without_a_word(project):
     assert "dead letters of job `other`" in project.run(job="one.yaml").err
     project.write("failed.jsonl", "")
     assert "warning" not in project.run(job="other.yaml").err
+
+
+OURS = """
+def same(item):
+    return item
+
+def even(item):
+    if int(item) % 2:
+        raise ValueError("odd")
+    return item
+"""
+
+
+@pytest.mark.parametrize(
+    ("keys", "what"),
+    [
+        ({"output": {"type": "text", "path": "job.yaml"}}, "this job file"),
+        ({"output": {"type": "text", "path": "ours.py"}}, "ours.py, code that this job is made of"),
+        ({"output": {"type": "text", "path": "config.yaml"}}, "the settings of the runner"),
+        ({"output": {"type": "text", "path": "link.txt"}}, "a file of the input"),
+        ({"failures": {"dead_letter": "in.txt"}}, "a file of the input"),
+        (
+            {"input": {"type": "files", "path": "*.txt"}, "output": {"type": "text", "path": "in.txt"}},
+            "input",
+        ),
+    ],
+)
+def test_a_run_never_writes_to_a_file_that_it_reads(project, keys, what):
+    """Exit 78 before anything is written, plan included; whatever name leads there."""
+    project.write("ours.py", OURS)
+    project.write("in.txt", "1\n2\n")
+    (project.root / "link.txt").symlink_to("in.txt")
+    project.job(**{"input": {"type": "text", "path": "in.txt"}, "task": "ours.same", **keys})
+    before = {path.name: path.read_bytes() for path in project.root.iterdir() if path.is_file()}
+    for command in ("run", "plan"):
+        done = project.runner(command, "job.yaml")
+        assert done.code == 78, done.err
+        assert what in done.err
+        assert "write to another file" in done.err
+    after = {path.name: path.read_bytes() for path in project.root.iterdir() if path.is_file()}
+    assert after == before
+
+
+@pytest.mark.parametrize("name", ["job.yaml", "in.txt", "ours.py"])
+def test_a_log_never_goes_to_a_file_that_the_run_reads(project, name):
+    """Exit 2; the file is as it was."""
+    project.write("ours.py", OURS)
+    project.write("in.txt", "1\n2\n")
+    project.job(input={"type": "text", "path": "in.txt"}, task="ours.same")
+    before = project.read(name)
+    done = project.run("--log-file", name)
+    assert done.code == 2
+    assert "--log-file is" in done.err
+    assert project.read(name) == before
+
+
+def test_an_output_of_the_input_s_own_folder_is_refused_once_a_glob_takes_it(project):
+    """The first run makes it; the second would read what the first wrote."""
+    project.write("data/a.txt", "1\n")
+    project.job(input={"type": "text", "path": "data/*.txt"}, output={"type": "text", "path": "data/all.txt"})
+    assert project.run().code == 0
+    again = project.run()
+    assert again.code == 78
+    assert "a file of the input" in again.err
+    assert project.read("data/all.txt") == "1\n"
+
+
+def test_dead_letters_of_dead_letters_may_take_their_place(project):
+    """What fails once more is all that is left to do."""
+    project.write("ours.py", OURS)
+    project.write("in.txt", "1\n2\n3\n")
+    keys = {"task": "ours.even", "failures": {"tolerate": "all", "dead_letter": "bad.jsonl"}}
+    project.job(input={"type": "text", "path": "in.txt"}, **keys)
+    assert project.run().code == 0
+    project.job("again.yaml", input={"type": "dead_letter", "path": "bad.jsonl"}, **keys)
+    assert project.run(job="again.yaml").code == 0
+    assert len(project.lines("bad.jsonl")) == 2
+
+
+@pytest.mark.parametrize("path", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1", "link"])
+def test_what_a_process_has_open_is_no_output(project, path):
+    """Its file would be replaced: with `>> year.jsonl`, all of the year."""
+    (project.root / "link").symlink_to("/dev/stdout")
+    project.job(output={"type": "jsonl", "path": path})
+    done = project.run()
+    assert done.code == 78, done.err
+    assert "standard output is `-`" in done.err
+
+
+@pytest.mark.parametrize(
+    ("flags", "output", "why"),
+    [
+        (["--limit", "1"], {}, "--limit never replaces them"),
+        ([], {"if_exists": "fail"}, "`output.if_exists` is `fail`"),
+    ],
+)
+def test_dead_letters_are_kept_where_the_output_would_be(project, flags, output, why):
+    """The output was moved away and they were not: exit 3; an empty file is in nobody's way."""
+    project.write("ours.py", OURS)
+    keys = {"task": "ours.even", "failures": {"tolerate": "all"}}
+    project.job(output={"type": "jsonl", "path": "out.jsonl", **output}, **keys)
+    assert project.run().code == 0
+    (project.root / "out.jsonl").rename(project.root / "kept.jsonl")
+    letters = project.read("out.failed.jsonl")
+    refused = project.run(*flags)
+    assert refused.code == 3
+    assert why in refused.err
+    assert project.read("out.failed.jsonl") == letters
+    project.write("out.failed.jsonl", "")
+    assert project.run(*flags).code == 0
+
+
+@pytest.mark.parametrize("other", [{"failures": {"dead_letter": "bad.jsonl"}}, {"output": "bad.jsonl"}])
+def test_two_runs_never_write_the_same_dead_letters(project, other):
+    """Also where the outputs differ, and where the one's dead letters are the other's output."""
+    keys = {"failures": {"dead_letter": "bad.jsonl"}}
+    project.job(task="tasks.wait", **keys)
+    path = other.get("output", "other.jsonl")
+    more = {key: value for key, value in other.items() if key != "output"}
+    project.job("other.yaml", output={"type": "jsonl", "path": path}, **more)
+    with project.kept_waiting() as running:
+        assert project.run(job="other.yaml").code == 75
+        project.let_go()
+        assert running.end().code == 0
+
+
+def test_outputs_that_differ_in_their_suffix_have_dead_letters_of_their_own(project):
+    """`prices.jsonl`, `prices.csv` and `prices.csv.gz`, in one folder."""
+    project.write("ours.py", OURS)
+    for suffix in ("jsonl", "jsonl.gz", "text"):
+        kind = suffix.removesuffix(".gz")
+        project.job(
+            task="ours.even",
+            output={"type": kind, "path": f"prices.{suffix}"},
+            failures={"tolerate": "all"},
+        )
+        assert project.run().code == 0
+    found = sorted(path.name for path in project.root.glob("prices*failed*"))
+    assert found == ["prices.failed.jsonl", "prices.jsonl.gz.failed.jsonl", "prices.text.failed.jsonl"]
+    assert all(project.lines(name) for name in found)

@@ -89,7 +89,7 @@ def test_a_typed_row_goes_in_and_comes_out(typed, ordered):
     header, *rows = typed.read("out.csv").splitlines()
     assert header == "id,day,total"
     assert sorted(rows) == ["1,2026-01-31,5.0", "5,2026-02-28,200.0"]
-    letters = {letter["index"]: letter for letter in typed.lines("out.failed.jsonl")}
+    letters = {letter["index"]: letter for letter in typed.lines("out.csv.failed.jsonl")}
     assert letters[3]["item"] == {"id": "x", "day": "2026-01-31", "price": "far"}
     assert letters[3]["error"] == {
         "stage": "convert",
@@ -105,7 +105,7 @@ def test_dead_letters_of_typed_rows_are_input_again(typed):
     """They are read by the rules of their source, so the same items fail, and mended ones do not."""
     job(typed, "typed.total", task={"with": {"rates": {"eur": 2}}})
     typed.run()
-    letters = typed.read("out.failed.jsonl")
+    letters = typed.read("out.csv.failed.jsonl")
     typed.write("mended.jsonl", letters.replace('"day":"20260131"', '"day":"2026-01-31"'))
     job(
         typed,

@@ -217,8 +217,7 @@ class Lab:
         declared = self.keys.get("failures", {}).get("dead_letter")
         if declared:
             return self.root / declared
-        name = self.output.name.removesuffix(".gz")
-        return self.output.with_name(f"{name.rpartition('.')[0]}.failed.jsonl")
+        return self.output.with_name(f"{self.output.name.removesuffix('.jsonl')}.failed.jsonl")
 
     @property
     def work(self) -> Path:

@@ -156,7 +156,7 @@ def test_nothing_stands_at_the_final_paths_before_the_end(make, out):
     """While a run works there are only hidden files beside them, the work folder for this user alone."""
     publication = make()
     fill(publication)
-    assert names(out) == [".rows.jsonl.lock", ".rows.jsonl.run"]
+    assert names(out) == [".rows.failed.jsonl.lock", ".rows.jsonl.lock", ".rows.jsonl.run"]
     assert (out / ".rows.jsonl.run").stat().st_mode & 0o777 == 0o700
     publication.abandon()
 
