@@ -8,12 +8,13 @@ annotation it stands in.
 from __future__ import annotations
 
 import sys
-import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
+
+from runner.item import Context
+from runner.task.form import CONTEXT_NAMES, call_of, layers, signature_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class Annotations:
         arguments: What the keyword arguments are to be, by name.
         extra: What arguments of other names are to be (`**kwargs`).
         takes_none: The names of arguments whose default is `None`.
+        context: The parameter that takes the `runner.Context`; `None` where there is none.
         result: What a call returns.
         unresolved: What could not be resolved.
     """
@@ -53,6 +55,7 @@ class Annotations:
     extra: object
     takes_none: frozenset[str]
     result: object
+    context: str | None = None
     unresolved: tuple[Unresolved, ...] = ()
 
     def of(self, argument: str) -> object:
@@ -68,31 +71,33 @@ def read_annotations(task: Callable[..., object]) -> Annotations | None:
     """
     import inspect
 
-    try:
-        built = inspect.signature(task)
-        called = built
-        if isinstance(task, type):
-            method = task.__call__
-            called = inspect.signature(method)
-            called = called.replace(parameters=list(called.parameters.values())[1:])
-    except (TypeError, ValueError):
+    call = call_of(task)
+    called = signature_of(call)
+    if called is None:
         return None
-    read = _Reader(_namespace(task))
+    built = called
+    if isinstance(task, type):
+        called = called.replace(parameters=list(called.parameters.values())[1:])
+        built = signature_of(task) or inspect.Signature()  # whatever it takes
+    names = _namespace(call)
+    read = _Reader(names)
+    context = next((p.name for p in called.parameters.values() if _is_context(p.annotation, names)), None)
     kinds = inspect.Parameter
     first = next(
         (p for p in called.parameters.values() if p.kind not in (kinds.KEYWORD_ONLY, kinds.VAR_KEYWORD)), None
     )
     item = Any if first is None else read(first)
+    read_built = read if built is called else _Reader(_namespace(task))
     arguments, extra = {}, Any
     for each in built.parameters.values():
-        if called is built and each is first:
+        if called is built and (each is first or each.name == context):
             continue
         if each.kind is kinds.VAR_KEYWORD:
             # `**kwargs: Unpack[Options]` speaks of all of them together.
-            extra = read(each) if "Unpack" not in str(each.annotation) else Any
+            extra = read_built(each) if "Unpack" not in str(each.annotation) else Any
         elif each.kind in (kinds.POSITIONAL_OR_KEYWORD, kinds.KEYWORD_ONLY):
-            arguments[each.name] = read(each)
-    unresolved = tuple(read.unresolved)
+            arguments[each.name] = read_built(each)
+    unresolved = tuple(dict.fromkeys([*read.unresolved, *read_built.unresolved]))
     name = getattr(task, "__name__", None) or type(task).__name__
     result = read.resolve("return", called.return_annotation)  # that it cannot be known is no fault
     return Annotations(
@@ -103,6 +108,7 @@ def read_annotations(task: Callable[..., object]) -> Annotations | None:
         extra=extra,
         takes_none=frozenset(each.name for each in built.parameters.values() if each.default is None),
         result=result,
+        context=context,
         unresolved=unresolved,
     )
 
@@ -123,30 +129,36 @@ class _Reader:
 
         if annotation is inspect.Parameter.empty:
             return Any
-
-        def holder() -> None: ...
-
-        holder.__annotations__ = {"it": annotation}
         try:
-            # The texts are code of the module that was imported, not of the job file.
-            return typing.get_type_hints(holder, globalns=self._namespace, include_extras=True)["it"]
+            return _resolved(annotation, self._namespace)
         except Exception as error:  # a text may be any expression of the user's
             text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
             self.unresolved.append(Unresolved(name, text, f"{type(error).__name__}: {error}"))
             return Any
 
 
-def _namespace(task: Callable[..., object]) -> dict[str, Any]:
-    """Return the global names of the module in which the function inside `task` was written."""
-    import inspect
+def _resolved(annotation: object, namespace: dict[str, Any]) -> Any:
+    """Return an annotation with the texts in it evaluated: code of the user's module, which may raise."""
 
-    found: Any = task
-    while isinstance(found, partial):
-        found = found.func
-    found = inspect.unwrap(found)
-    if not isinstance(found, types.FunctionType | types.MethodType | type):
-        found = inspect.unwrap(getattr(type(found), "__call__", found))  # noqa: B004  # of its class, unbound: this is no test
-    if isinstance(found, type):
-        module = sys.modules.get(found.__module__)
+    def holder() -> None: ...
+
+    holder.__annotations__ = {"it": annotation}
+    return typing.get_type_hints(holder, globalns=namespace, include_extras=True)["it"]
+
+
+def _is_context(annotation: object, namespace: dict[str, Any]) -> bool:
+    """Return whether an annotation is ours; a text that cannot be resolved is where it reads as ours does."""
+    if not isinstance(annotation, str):
+        return annotation is Context
+    try:
+        return _resolved(annotation, namespace) is Context
+    except Exception:  # such as a name that is imported for type checkers only
+        return annotation.strip("'\"") in CONTEXT_NAMES
+
+
+def _namespace(task: Callable[..., object]) -> dict[str, Any]:
+    """Return the global names where the annotations of `task` were written."""
+    if isinstance(task, type):
+        module = sys.modules.get(task.__module__)
         return dict(vars(module)) if module is not None else {}
-    return getattr(getattr(found, "__func__", found), "__globals__", {})
+    return getattr(layers(task)[-1], "__globals__", {})

@@ -34,6 +34,17 @@ class Bindings:
         """Return what binds `name`, and whether it does so in any case."""
         return self._found.get(name, [])
 
+    def called(self, full: str) -> set[str]:
+        """Return how this module calls what has the full name `a.b.c`, by the imports that surely happen."""
+        parts = full.split(".")
+        by_source = {".".join(parts[:depth]): parts[depth:] for depth in range(1, len(parts) + 1)}
+        return {
+            ".".join([name, *by_source[source]])
+            for name, nodes in self._found.items()
+            for node, is_sure in nodes
+            if is_sure and (source := imported_from(node, name)) in by_source
+        }
+
     def public(self) -> list[str]:
         """Return the names without a leading underscore."""
         return [name for name in self._found if not name.startswith("_")]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from runner.item import Context
+if TYPE_CHECKING:
+    from inspect import Signature
 
 CONTEXT_NAMES = frozenset({"Context", "runner.Context", "runner.item.Context"})
 """How the annotation of a context is written, where only its text is known."""
@@ -19,7 +20,7 @@ def call_of(task: Callable[..., object]) -> Callable[..., object]:
 
 def is_generator(task: Callable[..., object]) -> bool:
     """Return whether a task yields its rows, as far as its code says; decorators may hide it."""
-    return any(map(_is_generator_function, _layers(call_of(task))))
+    return any(map(_is_generator_function, layers(call_of(task))))
 
 
 def is_async(task: Callable[..., object]) -> bool:
@@ -28,31 +29,34 @@ def is_async(task: Callable[..., object]) -> bool:
 
     return any(
         inspect.iscoroutinefunction(each) or inspect.isasyncgenfunction(each)
-        for each in _layers(call_of(task))
+        for each in layers(call_of(task))
     )
 
 
-def context_parameter(task: Callable[..., object]) -> str | None:
-    """Return the name of the parameter that is annotated `runner.Context`, `None` where there is none.
-
-    An annotation that is text is looked up in the module of the function; one that cannot be found there
-    (imported for type checkers only) counts when it is called as ours is.
-    """
+def signature_of(function: Callable[..., object]) -> Signature | None:
+    """Return how a callable is called; `None` where Python does not know."""
     import inspect
 
-    call = call_of(task)
     try:
-        parameters = inspect.signature(call).parameters.values()
-    except (TypeError, ValueError):  # written in C, or a forged `__signature__`
+        return inspect.signature(function)
+    except (TypeError, ValueError):  # written in C without a signature, or a forged `__signature__`
         return None
-    names = getattr(inspect.unwrap(call), "__globals__", {})
-    for parameter in parameters:
-        annotation = parameter.annotation
-        if isinstance(annotation, str):
-            annotation = _looked_up(annotation, names)
-        if annotation is Context:
-            return parameter.name
-    return None
+
+
+def layers(function: object) -> list[object]:
+    """Return a callable, what is called for it, and what decorators with `functools.wraps` are around."""
+    import inspect
+
+    found: list[object] = []
+    while function not in found:
+        found.append(function)
+        if isinstance(function, partial):
+            function = function.func
+        elif not inspect.isroutine(function):
+            function = type(function).__call__
+        else:
+            function = getattr(function, "__wrapped__", function)
+    return found
 
 
 def open_task(
@@ -96,34 +100,7 @@ def open_task(
     return (lambda value, context: call(value, **{name: context})), close
 
 
-def _layers(function: object) -> list[object]:
-    """Return a callable, what is called for it, and what decorators with `functools.wraps` are around."""
-    import inspect
-
-    layers: list[object] = []
-    while function not in layers:
-        layers.append(function)
-        if isinstance(function, partial):
-            function = function.func
-        elif not inspect.isroutine(function):
-            function = type(function).__call__
-        else:
-            function = getattr(function, "__wrapped__", function)
-    return layers
-
-
 def _is_generator_function(function: object) -> bool:
     import inspect
 
     return inspect.isgeneratorfunction(function)
-
-
-def _looked_up(text: str, names: dict[str, object]) -> object:
-    text = text.strip("'\"")
-    first, *rest = text.split(".")
-    if first not in names:
-        return Context if text in CONTEXT_NAMES else None
-    found = names[first]
-    for part in rest:
-        found = getattr(found, part, None)
-    return found

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 from runner.item import ValueKind
 from runner.task.fault import TaskFault, TaskRejected, nearest
-from runner.task.form import context_parameter, is_async, is_generator, open_task
+from runner.task.form import is_async, is_generator, open_task
 from runner.task.frames import user_frames
 from runner.task.locate import Located, check_grammar, form_fault, locate, module_fault
 from runner.task.policy import Policy
@@ -136,7 +136,7 @@ def make_task(
         schema.result,
         warnings,
         is_many=is_generator(function),
-        context=context_parameter(function),
+        context=schema.context,
     )
 
 

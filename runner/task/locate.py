@@ -14,6 +14,7 @@ from pathlib import Path
 
 from runner.task.bindings import Bindings, form_of, imported_from
 from runner.task.fault import TaskFault, nearest
+from runner.task.form import CONTEXT_NAMES
 from runner.task.module import FoundModule, find, find_top, names_in
 from runner.task.policy import is_stdlib, stdlib_fault
 
@@ -46,6 +47,7 @@ class Located:
         returns: Annotation of what the function returns, `None` for none.
         certain: Whether running the module could not say anything else.
         built: Parameters for building it, where it is a class, and `arguments` are those of its `__call__`.
+        context_names: What the module calls `runner.Context`.
     """
 
     dotted: str
@@ -56,6 +58,7 @@ class Located:
     returns: ast.expr | None = None
     certain: bool = False
     built: ast.arguments | None = None
+    context_names: frozenset[str] = frozenset()
 
 
 def locate(dotted: str, search: Sequence[Path]) -> Located | TaskFault:
@@ -117,7 +120,11 @@ def _in_module(dotted: str, module: FoundModule, rest: Sequence[str]) -> Located
     bindings = Bindings(module.tree)
     nodes = bindings.of(rest[0])
     if nodes:
-        return _judge(dotted, module, nodes, rest)
+        found = _judge(dotted, module, nodes, rest)
+        if isinstance(found, TaskFault) or found.arguments is None:
+            return found
+        # A name that comes from elsewhere may be ours all the same.
+        return replace(found, context_names=CONTEXT_NAMES.union(*map(bindings.called, CONTEXT_NAMES)))
     if bindings.are_open:
         return Located(dotted, module.name, module.file)
     if module.folders and len(rest) > 1:

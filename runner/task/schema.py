@@ -25,6 +25,7 @@ class Schema:
             Raises `ItemRefused`, or what a validator of the user's raises.
         item: The fields of the item, `None` where it is not a type with fields.
         result: The columns of the rows, `None` where the annotation does not say.
+        context: The parameter that takes the `runner.Context`, `None` where there is none.
         faults: What is wrong, warnings among them.
     """
 
@@ -32,6 +33,7 @@ class Schema:
     convert: Callable[[object], object] | None = None
     item: Record | None = None
     result: Columns | None = None
+    context: str | None = None
     faults: tuple[TaskFault, ...] = ()
 
 
@@ -51,8 +53,12 @@ def read_schema(
         skip: The names of arguments that are at fault already.
     """
     annotations = read_annotations(task)
-    if annotations is None or _says_nothing(annotations):
-        return Schema(with_)  # pydantic's way of building a type is not even imported
+    if annotations is None:
+        return Schema(with_)
+    if _says_nothing(annotations):
+        return Schema(
+            with_, context=annotations.context
+        )  # pydantic's way of building a type is not even imported
     from runner.task.arguments import convert_arguments
     from runner.task.columns import columns_of
     from runner.task.record import record_of
@@ -64,7 +70,7 @@ def read_schema(
         item, result = record_of(annotations.item), columns_of(annotations.result)
     except Exception:  # a name in the annotation of a field is not there: `convert` has told of it
         item = result = None
-    return Schema(converted, convert, item, result, (*faults, *more))
+    return Schema(converted, convert, item, result, annotations.context, (*faults, *more))
 
 
 def _says_nothing(annotations: Annotations) -> bool:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import chain
 
+from runner.task.annotations import read_annotations
 from runner.task.fault import TaskFault, nearest
-from runner.task.form import CONTEXT_NAMES, call_of
+from runner.task.form import call_of, signature_of
 from runner.task.locate import Located
 
 
@@ -37,17 +38,14 @@ class Parameter:
         kind: How it takes its argument.
         annotation: Its annotation as it is written, `None` for none.
         default: Its default as it is written, `None` for none, in which case it is required.
+        is_context: Whether it takes the `runner.Context`.
     """
 
     name: str
     kind: Kind
     annotation: str | None = None
     default: str | None = None
-
-    @property
-    def is_context(self) -> bool:
-        """Whether it takes the `runner.Context`, by the text of its annotation."""
-        return self.annotation is not None and self.annotation.strip("'\"") in CONTEXT_NAMES
+    is_context: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,10 +202,15 @@ def _described(task: Callable[..., object] | Located) -> _Function | None:
         if task.arguments is None:
             return None
         place = None if task.file is None else f"{task.file}:{task.line}"
-        return _Function(task.dotted.rpartition(".")[2], _parameters_of_syntax(task.arguments), place)
+        return _Function(
+            task.dotted.rpartition(".")[2], _parameters_of_syntax(task.arguments, task.context_names), place
+        )
     parameters = _parameters_of_object(call_of(task))
     if parameters is None:
         return None
+    annotations = read_annotations(task)
+    if annotations is not None:
+        parameters = [replace(each, is_context=each.name == annotations.context) for each in parameters]
     if isinstance(task, type):
         return _Function(f"{task.__name__}.__call__", parameters[1:], _place_of_object(call_of(task)))
     name = getattr(task, "__name__", None) or type(task).__name__
@@ -229,7 +232,7 @@ def _built(task: Callable[..., object] | Located) -> _Function | None:
     return _Function(task.__name__, parameters, _place_of_object(task.__init__))  # type: ignore[misc]  # only read
 
 
-def _parameters_of_syntax(arguments: ast.arguments) -> list[Parameter]:
+def _parameters_of_syntax(arguments: ast.arguments, context_names: Collection[str] = ()) -> list[Parameter]:
     plain = [*arguments.posonlyargs, *arguments.args]
     defaults = [None] * (len(plain) - len(arguments.defaults)) + list(arguments.defaults)
     kinds = chain(
@@ -245,7 +248,12 @@ def _parameters_of_syntax(arguments: ast.arguments) -> list[Parameter]:
     ]
     if arguments.kwarg is not None:
         found.append(_from_syntax(arguments.kwarg, Kind.EXTRA, None))
-    return found
+    return [
+        replace(
+            each, is_context=each.annotation is not None and each.annotation.strip("'\"") in context_names
+        )
+        for each in found
+    ]
 
 
 def _from_syntax(argument: ast.arg, kind: Kind, default: ast.expr | None) -> Parameter:
@@ -267,9 +275,8 @@ def _parameters_of_object(function: Callable[..., object]) -> list[Parameter] | 
         inspect.Parameter.VAR_POSITIONAL: Kind.REST,
         inspect.Parameter.VAR_KEYWORD: Kind.EXTRA,
     }
-    try:
-        found = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):  # written in C without a signature, or a forged `__signature__`
+    found = signature_of(function)
+    if found is None:
         return None
     empty = inspect.Parameter.empty
     return [
@@ -279,7 +286,7 @@ def _parameters_of_object(function: Callable[..., object]) -> list[Parameter] | 
             None if each.annotation is empty else _annotation(each.annotation),
             None if each.default is empty else _shown(each.default),
         )
-        for each in found
+        for each in found.parameters.values()
     ]
 
 

@@ -17,7 +17,9 @@ TASKS = """\
     from typing import TYPE_CHECKING
     import click
     import runner
+    import runner.item as items
     from runner import Context
+    from runner import Context as Short
     if TYPE_CHECKING:
         from runner import Context as Ours
 
@@ -76,6 +78,15 @@ TASKS = """\
     def with_context(item, *, context: Context, km=5): return context
     def with_text(item, here: "runner.Context"): return here
     def with_hidden(item, here: "Ours"): return here
+    def with_alias(item, here: Short): return here
+    def with_alias_text(item, here: "Short"): return here
+    def with_module(item, here: "items.Context"): return here
+    wrapped = logged(with_alias_text)
+    partly = functools.partial(with_alias_text)
+
+    class Odd(dict):  # of which Python knows no signature
+        def __call__(self, item: int, here: Short): return here
+
     def context_first(context: Context, item): ...
     def of_another(item, here: click.Context = None): return here
 """
@@ -157,6 +168,11 @@ def test_a_close_that_is_no_method_is_left_alone(root: Path) -> None:
         ("Entered", {"url": "x"}, ["unknown-argument"]),
         ("with_context", {}, []),
         ("with_context", {"context": 1}, ["unknown-argument"]),
+        ("with_alias", {}, []),
+        ("with_alias", {"here": 1}, ["unknown-argument"]),
+        ("with_alias_text", {}, []),
+        ("with_module", {}, []),
+        ("with_hidden", {}, ["missing-argument"]),
         ("context_first", {}, ["no-item-parameter"]),
         ("pairs", {}, []),
     ],
@@ -193,6 +209,12 @@ def test_a_class_that_inherits_is_known_when_loaded(root: Path) -> None:
     [
         ("with_context", "context"),
         ("with_text", "here"),
+        ("with_alias", "here"),
+        ("with_alias_text", "here"),
+        ("with_module", "here"),
+        ("wrapped", "here"),
+        ("partly", "here"),
+        ("Odd", "here"),
         ("with_hidden", None),
         ("of_another", None),
         ("Fetcher", "context"),
@@ -207,6 +229,13 @@ def test_the_context_goes_where_the_annotation_says(root: Path, name: str, param
     if parameter is not None and not task.is_class:
         context = Context(3, 1, "run")
         assert task.open()[0](0, context) is context
+
+
+def test_the_item_of_a_class_without_a_known_signature_is_converted(root: Path) -> None:
+    """How it is built says nothing about how it is called."""
+    task = load_task("tasks.Odd", root=root, policy=Policy(), values="text")
+    assert task.convert is not None
+    assert task.convert("42") == 42
 
 
 def test_the_idempotency_key_is_of_run_and_item() -> None:
