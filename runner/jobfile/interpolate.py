@@ -14,11 +14,11 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
-from runner.jobfile.model import SECRET_NAME
 from runner.jobfile.places import Places
 from runner.jobfile.plain import texts_in
 from runner.jobfile.problem import MOST_SHOWN, KeyPath, Problem, Severity, format_path, nearest
 from runner.jobfile.scalar import clip, show_value
+from runner.jobfile.values import SECRET_NAME
 from runner.masking import Sealed
 
 _NAMESPACES = ("params", "env", "secret", "run")

@@ -15,13 +15,14 @@ from runner.jobfile.document import MAX_BYTES, read_document
 from runner.jobfile.flags import apply_overrides, read_params
 from runner.jobfile.interpolate import Interpolation
 from runner.jobfile.keys import Kinds
-from runner.jobfile.model import NAME, Job, TaskOptions
+from runner.jobfile.model import Job, TaskOptions
 from runner.jobfile.places import Places
 from runner.jobfile.problem import MOST_SHOWN, KeyPath, Problem, in_order, nearest
 from runner.jobfile.scalar import show_value
 from runner.jobfile.secret import SecretReader, blank_values
 from runner.jobfile.tree import Document
 from runner.jobfile.validate import Validated, check_between, validate_job
+from runner.jobfile.values import NAME
 from runner.masking import NO_SECRETS, Secrets
 from runner.sources.base import SourceOptions
 

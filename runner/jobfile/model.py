@@ -7,16 +7,27 @@ would report the faults of every kind at once, with pydantic's names of the bran
 
 from __future__ import annotations
 
-import keyword
 import re
 from pathlib import PurePath
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, SerializeAsAny, WithJsonSchema, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, BeforeValidator, Field, SerializeAsAny, model_validator
 
 from runner.jobfile.job_tests import JobTest
 from runner.jobfile.scalar import show_value
+from runner.jobfile.values import (
+    DOTTED_PATH,
+    SECRET_NAME,
+    Chunksize,
+    DottedPath,
+    Name,
+    Param,
+    Seconds,
+    Timezone,
+    Variable,
+    Version,
+    fault,
+)
 from runner.options import OR_ONE, Options
 from runner.policies.rate_limit import RateLimitOptions
 from runner.policies.retry import RetryOptions
@@ -26,86 +37,7 @@ from runner.sources.base import SourceOptions
 from runner.units import Duration, Size
 
 LARGEST_POOL = 1024  # arbitrary; threads beyond it cost more than they wait for
-NAME = re.compile(r"[a-z0-9][a-z0-9._-]*", re.ASCII)
-SECRET_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
-_LONGEST_NAME = 100  # leaves room for what is put around it in a file name
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?)%", re.ASCII)
-
-
-def fault(code: str, message: str, *, hint: str | None = None, key: str | None = None) -> PydanticCustomError:
-    """Return an error that a validator raises to say exactly what a problem will say.
-
-    Args:
-        code: The problem's code.
-        message: The sentence after the path, beginning with `must be` or the like.
-        hint: What to write instead.
-        key: The key below the validated value that is at fault, where it is not the value itself.
-    """
-    context = {"message": message, "hint": hint, "key": key}
-    return PydanticCustomError(code, "{message}", context)
-
-
-def _check_version(value: object) -> object:
-    if type(value) is int and value == 1:
-        return value
-    hint = "write 1" if value in ("1", "1.0", 1.0) else None
-    raise fault("bad-value", f"must be 1, the only version there is, got {show_value(value)}", hint=hint)
-
-
-def _check_name(value: str) -> str:
-    if len(value) > _LONGEST_NAME:
-        raise fault("bad-value", f"must have at most {_LONGEST_NAME} characters, got {len(value)}")
-    if not NAME.fullmatch(value):
-        better = re.sub(r"[^a-z0-9._-]+", "-", value.lower()).strip("-._")
-        rule = "must be lower-case letters, digits, `.`, `_` and `-`, beginning with a letter or digit"
-        hint = f"write `{better}`" if better and len(better) < _LONGEST_NAME else None
-        raise fault("bad-value", f"{rule}, got {show_value(value)}", hint=hint)
-    return value
-
-
-def _check_timezone(value: str) -> str:
-    if value == "UTC":
-        return value
-    import zoneinfo  # reads files; most jobs never need it
-
-    try:
-        zoneinfo.ZoneInfo(value)
-    except (KeyError, ValueError, OSError):
-        from runner.jobfile.problem import nearest
-
-        near = nearest(value, sorted(zoneinfo.available_timezones()))
-        hint = f"did you mean `{near}`?" if near else "write `UTC` or a name such as `Europe/Berlin`"
-        raise fault("bad-value", f"must be an IANA time zone, got {show_value(value)}", hint=hint) from None
-    return value
-
-
-def _check_param(value: object) -> object:
-    if isinstance(value, dict):
-        raise fault("wrong-type", "must be text, a number, true, false, null or a list, got a mapping")
-    return value
-
-
-def _check_call(value: str) -> str:
-    parts = value.split(".")
-    if len(parts) > 1 and all(part.isidentifier() and not keyword.iskeyword(part) for part in parts):
-        return value
-    dotted = value.replace(".py:", ".").replace(":", ".").removesuffix("()")
-    hint = (
-        f"write `{dotted}`"
-        if dotted != value and "." in dotted and " " not in dotted
-        else "such as `package.module.function`"
-    )
-    raise fault(
-        "bad-value", f"must be a dotted path to a function or class, got {show_value(value)}", hint=hint
-    )
-
-
-def _check_chunksize(value: object) -> object:
-    if value == "auto" or (type(value) is int and value >= 1):
-        return value
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    code = "out-of-range" if is_number else "bad-value" if isinstance(value, str) else "wrong-type"
-    raise fault(code, f"must be a whole number of at least 1, or auto, got {show_value(value)}")
 
 
 def _check_secret_source(value: object) -> object:
@@ -130,58 +62,10 @@ def _check_secret_names(value: dict[str, SecretSource]) -> dict[str, SecretSourc
     return value
 
 
-def _check_variable(value: str) -> str:
-    if SECRET_NAME.fullmatch(value):
-        return value
-    # Perhaps the secret itself, so it is not shown.
-    raise fault("bad-value", "must be the name of an environment variable")
-
-
-Name = Annotated[
-    str,
-    AfterValidator(_check_name),
-    WithJsonSchema(
-        {
-            "type": "string",
-            "pattern": f"^{NAME.pattern}$",
-            "maxLength": _LONGEST_NAME,
-            "description": "lower-case letters, digits, `.`, `_`, `-`; begins with a letter or digit; "
-            f"at most {_LONGEST_NAME} characters",
-        }
-    ),
-]
-Timezone = Annotated[
-    str,
-    AfterValidator(_check_timezone),
-    WithJsonSchema({"type": "string", "description": "a name of the IANA list"}),
-]
-_DOTTED_PATH = {
-    "type": "string",
-    "pattern": r"^[^\s.:()/${}-]+(\.[^\s.:()/${}-]+)+$",
-    "description": "a dotted path",
-}
-DottedPath = Annotated[str, AfterValidator(_check_call), WithJsonSchema(_DOTTED_PATH)]
-Param = Annotated[
-    object,
-    AfterValidator(_check_param),
-    WithJsonSchema(
-        {
-            "type": ["string", "number", "boolean", "array", "null"],
-            "description": "text, numbers, `true`, `false`, lists or `null`",
-        }
-    ),
-]
-Chunksize = Annotated[
-    int | Literal["auto"],
-    BeforeValidator(_check_chunksize),
-    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"const": "auto"}]}),
-]
-
-
 class SecretSource(Options):
     """Where the value of a secret is: one of its keys."""
 
-    env: Annotated[str, AfterValidator(_check_variable)] | None = None
+    env: Variable | None = None
     """Name of the environment variable that holds it. Example: `SHOP_TOKEN`"""
     file: str | None = None
     """Path of the file that holds it, from the project root; one line end at its end is left out.
@@ -197,7 +81,7 @@ class SecretSource(Options):
 class TaskOptions(Options):
     """What is called for every item; `task: a.b.c` is short for `task: {call: a.b.c}`."""
 
-    SHORT_FORM: ClassVar[dict[str, Any]] = _DOTTED_PATH
+    SHORT_FORM: ClassVar[dict[str, Any]] = DOTTED_PATH
 
     call: DottedPath
     """Dotted path of the function, importable from the project root; never one of the standard library.
@@ -326,14 +210,13 @@ def _as_list(value: object) -> object:
     raise fault("wrong-type", message)
 
 
-Seconds = Annotated[Duration, Field(gt=0)]
 RetryRules = Annotated[list[RetryOptions], BeforeValidator(_as_list), Field(json_schema_extra=OR_ONE)]
 
 
 class Job(Options):
     """One batch job."""
 
-    version: Annotated[int, BeforeValidator(_check_version), WithJsonSchema({"const": 1})]
+    version: Version
     """Version of this format. Example: `1`"""
     name: Name
     """Name of the job; part of file names. Example: `nearest-hub`"""

@@ -17,11 +17,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from runner.jobfile.model import SECRET_NAME, SecretSource
+from runner.jobfile.model import SecretSource
 from runner.jobfile.places import Places
 from runner.jobfile.problem import KeyPath, Problem, Severity, Span, nearest
 from runner.jobfile.scalar import clip
 from runner.jobfile.tree import Document, MappingNode, Node
+from runner.jobfile.values import SECRET_NAME
 from runner.masking import LEAST, NO_SECRETS, Secrets
 
 _READABLE = "let it be a file that the user of this process can read"
