@@ -6,7 +6,6 @@ pull request.
 
 from __future__ import annotations
 
-import ast
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
@@ -28,6 +27,7 @@ from runner.review import (
     search_path,
 )
 from runner.task import TaskFault, locate
+from runner.task.parameters import describe
 
 if TYPE_CHECKING:
     from runner.config import Config
@@ -115,11 +115,8 @@ def _may_read_params(loaded: LoadedJob) -> bool:
     if loaded.task is None:
         return True
     located = locate(loaded.task.call, search_path(loaded))
-    if isinstance(located, TaskFault) or located.arguments is None:
-        return True
-    given = located.arguments
-    annotations = (each.annotation for each in (*given.posonlyargs, *given.args, *given.kwonlyargs))
-    return any("Context" in ast.unparse(annotation) for annotation in annotations if annotation is not None)
+    function = None if isinstance(located, TaskFault) else describe(located)
+    return function is None or any(each.is_context for each in function.parameters)
 
 
 def _import_all(jobs: Sequence[LoadedJob], configs: dict[Path, Config | None]) -> dict[Path, list[Problem]]:

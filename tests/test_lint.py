@@ -243,14 +243,18 @@ def test_settings_with_faults_do_not_hide_those_of_a_job(tmp_path):
 def test_a_task_that_may_read_the_parameters_itself_uses_them(tmp_path):
     """Nothing is said of an unused parameter where a `Context` or an unknown signature may use it."""
     (tmp_path / "tasks.py").write_text(
-        "import functools\n"
+        "import functools\nfrom runner import Context as C\n"
         "def plain(row): return row\n"
         "def own(row, context: 'runner.Context' = None): return row\n"
+        "def renamed(row, context: C): return row\n"
+        "def other(row, where: ContextOfMine = None): return row\n"
         "@functools.cache\ndef hidden(row): return row\n"
     )
     for name, codes in (
         ("plain", ["unused-param"]),
         ("own", []),
+        ("renamed", []),
+        ("other", ["unused-param"]),
         ("hidden", []),
         ("absent", ["attribute-missing"]),
     ):
