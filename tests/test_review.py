@@ -128,6 +128,32 @@ def test_rules_set_by_a_flag_take_the_place_of_the_files(project, written, dotte
     assert f"`Nope` (from --set {dotted}=" in problem.message
 
 
+@pytest.mark.parametrize(
+    ("task", "input_", "code"),
+    [
+        ("task: nowhere_installed.it", "input: {type: range, stop: 3}", "module-missing"),
+        ("task: MODULE.it", "input: {type: python, call: nowhere_installed.rows}", "module-missing"),
+        (
+            "task: MODULE.it\nretry: {errors: [nowhere_installed.Busy]}",
+            "input: {type: range, stop: 3}",
+            "unknown-exception",
+        ),
+    ],
+)
+def test_in_a_hook_nothing_is_said_of_modules_that_may_be_installed_elsewhere(project, task, input_, code):
+    """`--isolated`: what the tasks need is not here, and only what is in the project can be judged."""
+    loaded = project(task, input_)
+    assert [problem.code for problem in review_task(loaded, config())] == [code]
+    assert review_task(loaded, config(), isolated=True) == []
+
+
+@pytest.mark.parametrize("task", ["task: MODULE.ti", "task: NEARLY.it", "task: os.system"])
+def test_in_a_hook_faults_of_the_project_are_told(project, task):
+    """What is in the project, what is nearly the name of a module of it, and the standard library."""
+    loaded = project(task.replace("NEARLY", project.module[:-1]))
+    assert len(review_task(loaded, config(), isolated=True)) == 1
+
+
 @pytest.mark.parametrize("look", ["review", "import"])
 @pytest.mark.parametrize(
     ("lists", "is_allowed"),

@@ -65,10 +65,10 @@ def _written(path: KeyPath, places: Places) -> KeyPath | None:
     """Return the path at which the file has a value, or the short form that it was made of; else `None`."""
     found: Any = places.document.data
     for depth, part in enumerate(path):
-        if not isinstance(found, dict | list):
+        if not isinstance(found, dict):
             return path[:depth]
-        if isinstance(found, list) or part not in found:
-            return path[:depth] if isinstance(found, list) else None
+        if part not in found:
+            return None
         found = found[part]
     return path
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel, Field
 
 from runner.errors import ItemRefused
 from runner.task import Policy, Task, TaskFault, TaskRejected, check_columns, check_header, load_task
+from runner.task.columns import columns_of
 from runner.task.schema import Schema, read_schema
 
 Project = Callable[..., Path]
@@ -22,7 +25,7 @@ TASKS = """\
     import functools
     from collections.abc import Generator, Iterable, Iterator
     from dataclasses import dataclass, field
-    from typing import TYPE_CHECKING, Annotated, Any, Generic, NamedTuple, TypedDict, TypeVar
+    from typing import TYPE_CHECKING, Annotated, Any, Generic, List, NamedTuple, TypedDict, TypeVar, Unpack
 
     from pydantic import BaseModel, ConfigDict, Field, computed_field, model_serializer
     from typing_extensions import NotRequired
@@ -36,6 +39,11 @@ TASKS = """\
     class Row:
         id: int
         km: float = 0.0
+
+    @dataclass
+    class Summed:
+        id: int
+        twice: int = field(init=False, default=0)
 
     class Model(BaseModel):
         id: int
@@ -105,6 +113,10 @@ TASKS = """\
     def options(item, *, box: Row | None = None, day: datetime.date = None, **rest: int):
         return [box, day, rest]
 
+    def unpacked(item, **rest: Unpack[Keys]): return rest
+    def listed(items: List[Keys]): return [each["id"] for each in items]
+
+    def to_summed(item) -> Summed: ...
     def to_model(item) -> Model: ...
     def to_alias(item) -> ByAlias | None: ...
     def to_open(item) -> Open: ...
@@ -218,6 +230,19 @@ def test_arguments_are_converted(tasks) -> None:
     assert tasks("options", day=None).with_ == {"day": None}
 
 
+def test_keyword_arguments_that_are_described_together_are_given_as_they_are(tasks) -> None:
+    """`Unpack` says something of all of them, and nothing of each."""
+    task = tasks("unpacked", id="5")
+    assert (task.with_, task.warnings) == ({"id": "5"}, ())
+
+
+def test_a_list_of_typed_dictionaries_is_converted(tasks) -> None:
+    """Also as `typing.List`, whose arguments are put back in a way of its own on Python 3.11."""
+    assert tasks("listed").convert([{"id": 5, "note": "a"}]) == [{"id": 5, "note": "a"}]
+    with pytest.raises(ItemRefused, match="must be a whole number"):
+        tasks("listed").convert([{"id": "five"}])
+
+
 def test_all_faults_of_arguments_are_told_with_their_place(tasks) -> None:
     """Each at the value that is wrong, and each argument once."""
     with pytest.raises(TaskRejected, match=r"`box\.id` of `options` must be a whole number") as caught:
@@ -239,6 +264,7 @@ def test_all_faults_of_arguments_are_told_with_their_place(tasks) -> None:
         ("to_model", ("id", "long", "twice")),
         ("to_alias", ("id", "LONG", "twice")),
         ("to_open", None),
+        ("to_summed", ("id", "twice")),
         ("to_serialized", None),
         ("to_keys", ("id", "note")),
         ("to_names", ("id", "km")),
@@ -257,6 +283,17 @@ def test_all_faults_of_arguments_are_told_with_their_place(tasks) -> None:
 def test_the_result_names_the_columns(tasks, name: str, columns: tuple[str, ...] | None) -> None:
     """By the fields of its type, and only where they are certain."""
     assert tasks(name).columns == columns
+
+
+@pytest.mark.skipif("exclude_if" not in inspect.signature(Field).parameters, reason="pydantic 2.12 has it")
+def test_a_model_that_leaves_out_fields_by_their_values_names_no_columns() -> None:
+    """Each row would have others."""
+
+    class Terse(BaseModel):
+        id: int
+        note: str = Field(default="", exclude_if=lambda note: not note)
+
+    assert columns_of(Terse) is None
 
 
 def test_a_model_has_the_columns_that_it_dumps(tasks) -> None:
