@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import os
 from dataclasses import dataclass
+from itertools import product
 from random import Random
 
 import pytest
@@ -28,6 +29,8 @@ SCENARIOS = 500
 """Of each file system, until a fault is found; arbitrary."""
 FEW = SCENARIOS if IS_LONG else 60
 """The same where none is expected."""
+ATTEMPTS = 5
+"""Runs that are recorded until a fault is found: it was found in 13 of 14, by when the run committed."""
 
 
 @dataclass(frozen=True)
@@ -150,13 +153,15 @@ ORDERS = {
 }
 
 
-def _faults(bench: Bench, name: str, code: dict[str, str], scenarios: int) -> list[str]:
+def _faults(bench: Bench, name: str, code: dict[str, str], scenarios: int, attempt: int) -> list[str]:
     """Record a run with this code, and return the first fault that a power loss brings about."""
     flags = ["--restart"] if name == "restarted" else []
     steps: list[Step] = bench.record(bench.records[name][0], *flags, code=code)
     suspects = 0
     for is_weak in (False, True):
-        for what, image, is_over, _ in bench.scenarios(name, steps, "code", scenarios, is_weak=is_weak):
+        for what, image, is_over, _ in bench.scenarios(
+            name, steps, f"code {attempt}", scenarios, is_weak=is_weak
+        ):
             fault = bench.fault_of_state(image, is_over=is_over, is_weak=is_weak)
             if not fault and suspects < 8 and bench.fault_of_commit(image):
                 suspects += 1
@@ -164,7 +169,7 @@ def _faults(bench: Bench, name: str, code: dict[str, str], scenarios: int) -> li
             if fault:
                 return [f"{what}: {fault}"]
     base = bench.records[name][0]
-    chance = Random(1)
+    chance = Random(attempt)
     for at in range(len(steps) // 3, len(steps), max(1, len(steps) // 12)):
         image = lose_power(steps[:at], base, chance, is_weak=False)
         if fault := bench.fault_of_rerun(image, code=code):
@@ -176,8 +181,10 @@ def _assert_known(bench: Bench, code: dict[str, str], why_not: str) -> None:
     for name, source in code.items():
         compile(source, f"{name}.py", "exec")
         assert source != SOURCES[name]
-    number = FEW if why_not else SCENARIOS
-    faults = _faults(bench, "first", code, number) or _faults(bench, "restarted", code, number)
+    number, attempts = (FEW, 1) if why_not else (SCENARIOS, ATTEMPTS)
+    faults: list[str] = []
+    for attempt, name in product(range(attempts), ("first", "restarted")):
+        faults = faults or _faults(bench, name, code, number, attempt)
     print(faults or why_not)  # noqa: T201
     assert bool(faults) != bool(why_not), faults or "nobody has noticed"
 
