@@ -130,24 +130,16 @@ def test_if_exists_replace_replaces_at_the_end(project):
     assert len(project.lines("out.jsonl")) == 6
 
 
-def test_if_exists_fail_refuses_before_anything_runs(marking):
-    """Exit 3, and the file stands."""
+@pytest.mark.parametrize(
+    ("if_exists", "code", "phrase"), [("fail", 3, "out.jsonl exists"), ("skip", 0, "skip")]
+)
+def test_if_exists_ends_before_anything_runs(marking, if_exists, code, phrase):
+    """`fail` with exit 3, `skip` with exit 0; the file stands."""
     marking.write("out.jsonl", "old\n")
-    marking.job(task="marking.it", output={"type": "jsonl", "path": "out.jsonl", "if_exists": "fail"})
+    marking.job(task="marking.it", output={"type": "jsonl", "path": "out.jsonl", "if_exists": if_exists})
     done = marking.run()
-    assert done.code == 3
-    assert "out.jsonl exists" in done.err
-    assert marking.read("out.jsonl") == "old\n"
-    assert_nothing_ran(marking, done)
-
-
-def test_if_exists_skip_is_done_without_running(marking):
-    """Exit 0, and the file stands."""
-    marking.write("out.jsonl", "old\n")
-    marking.job(task="marking.it", output={"type": "jsonl", "path": "out.jsonl", "if_exists": "skip"})
-    done = marking.run()
-    assert done.code == 0
-    assert "skip" in done.err
+    assert done.code == code
+    assert phrase in done.err
     assert marking.read("out.jsonl") == "old\n"
     assert_nothing_ran(marking, done)
 

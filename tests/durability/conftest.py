@@ -206,6 +206,15 @@ class Lab:
             process.memory,
         )
 
+    def undisturbed(self, **order: Any) -> tuple[Any, Any]:
+        """Run the job, take away what it has published, and return that."""
+        ended = self.run(**order)
+        assert ended.code == 0, ended.err
+        published = self.published()
+        for path in (self.output, self.dead_letter):
+            path.unlink(missing_ok=True)
+        return published
+
     @property
     def output(self) -> Path:
         """Final path of the output."""

@@ -26,11 +26,7 @@ def _start(lab: Lab, *, least_failed: int = 0, **keys: Any) -> tuple[Any, Any]:
     """Run the job undisturbed, then kill it in the middle; return what the first run published."""
     lab.write("in.jsonl", ROWS)
     lab.job(**{"input": {"type": "jsonl", "path": "in.jsonl"}, **keys})
-    ended = lab.run()
-    assert ended.code == 0, ended.err
-    reference = lab.published()
-    for path in (lab.output, lab.dead_letter):
-        path.unlink()
+    reference = lab.undisturbed()
     _kill_in_the_middle(lab, least_failed=least_failed)
     return reference
 
@@ -219,10 +215,7 @@ def _start_wide(lab: Lab, name: str = "in.jsonl") -> tuple[Any, Any]:
     data = "".join(WIDE).encode()
     lab.write(name, gzip.compress(data, compresslevel=0, mtime=0) if name.endswith(".gz") else data)
     lab.job(input={"type": "jsonl", "path": name}, pool={"size": 1, "window": 4})
-    assert lab.run().code == 0
-    reference = lab.published()
-    for path in (lab.output, lab.dead_letter):
-        path.unlink()
+    reference = lab.undisturbed()
     _kill_in_the_middle(lab, least=9)
     return reference
 
@@ -315,10 +308,7 @@ def test_an_input_that_grew_is_gone_on_with_where_append_is_allowed(lab: Lab, si
     keys = {"input": {"type": "jsonl", "path": "in.jsonl", "append": "allow"}, "pool": {"size": 8}}
     lab.write("in.jsonl", grown)
     lab.job(**keys)
-    assert lab.run().code == 0
-    reference = lab.published()
-    for path in (lab.output, lab.dead_letter):
-        path.unlink()
+    reference = lab.undisturbed()
     lab.write("in.jsonl", rows)
     _kill_in_the_middle(lab)
     with (lab.root / "in.jsonl").open("a") as file:
@@ -512,10 +502,7 @@ def test_the_date_of_the_run_is_that_of_its_first_start(lab: Lab) -> None:
     more = "\ndef dated(item, date):\n    row = work(item)\n    return row and {**row, 'date': date}\n"
     lab.write("tasks.py", (lab.root / "tasks.py").read_text() + more)
     lab.job(task={"call": "tasks.dated", "with": {"date": "${run.date}"}})
-    assert lab.run(now="2026-03-01T23:59:00+00:00").code == 0
-    reference = lab.published()
-    for path in (lab.output, lab.dead_letter):
-        path.unlink()
+    reference = lab.undisturbed(now="2026-03-01T23:59:00+00:00")
     calls = str(lab.root / "calls")
     environ = {"PAUSE": "0.01", "CALLS": calls}
     ended = lab.run(kill_when=(calls, 30), environ=environ, now="2026-03-01T23:59:00+00:00")
@@ -581,10 +568,7 @@ def test_the_failure_that_broke_the_budget_is_tried_again_by_a_repaired_task(lab
     good = (lab.root / "tasks.py").read_text()
     lab.write("in.jsonl", ROWS)
     lab.job(input={"type": "jsonl", "path": "in.jsonl"}, failures={"tolerate": 5}, commit={"every": "10ms"})
-    assert lab.run().code == 0
-    reference = lab.published()
-    for path in (lab.output, lab.dead_letter):
-        path.unlink()
+    reference = lab.undisturbed()
     broken = good.replace(
         "    if number % 7", "    if number == 40:\n        raise RuntimeError('broken')\n    if number % 7"
     )
@@ -652,10 +636,7 @@ def test_a_run_killed_while_it_published_is_finished_where_nothing_may_be_replac
 ) -> None:
     """What stands at the final path is its own output: the same command says so and clears up."""
     lab.job(output={"type": "jsonl", "path": "out/rows.jsonl", "if_exists": "fail"})
-    assert lab.run().code == 0
-    reference = lab.published()
-    for path in (lab.output, lab.dead_letter):
-        path.unlink()
+    reference = lab.undisturbed()
     step = 1
     while True:  # find the kill after which the output stands while the work folder does, too
         disk = {"kind": "killing", "at": step, "notes": str(lab.root / "notes")}
