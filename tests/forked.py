@@ -20,7 +20,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -46,10 +46,10 @@ class Process:
     """
 
     def __init__(
-        self, words: Sequence[str | bytes], report: socket.socket, **streams: IO[bytes] | None
+        self, words: Sequence[str | bytes], report: socket.socket, *streams: IO[bytes] | None
     ) -> None:
         self.args = words
-        self.stdin, self.stdout, self.stderr = (streams[name] for name in ("stdin", "stdout", "stderr"))
+        self.stdin, self.stdout, self.stderr = streams
         self.returncode: int | None = None
         self.memory = 0
         self._report = report
@@ -231,23 +231,40 @@ def start(
         "umask": umask,
         "before": before,
     }
-    with ExitStack() as theirs:
-        ours: dict[str, IO[bytes] | None] = {}
-        descriptors: list[int] = []
-        for number, (name, stream) in enumerate({"stdin": stdin, "stdout": stdout, "stderr": stderr}.items()):
-            ours[name] = None
-            if stream == subprocess.PIPE:
-                ends = os.pipe()
-                ours[name] = open(ends[not number], "rb" if number else "wb")  # noqa: PTH123, SIM115
-                stream = ends[bool(number)]
-                theirs.callback(os.close, stream)
-            elif stream == subprocess.DEVNULL:
-                stream = os.open(os.devnull, os.O_RDWR)
-                theirs.callback(os.close, stream)
-            elif stream is None:
-                stream = number
-            descriptors.append(stream if isinstance(stream, int) else stream.fileno())
-        return Process(words, _server().fork(order, descriptors), **ours)
+    ends = [_end(0, stdin), _end(1, stdout), _end(2, stderr)]
+    try:
+        report = _server().fork(order, [end.theirs for end in ends])
+    finally:
+        for end in ends:
+            if end.is_passed_on:
+                os.close(end.theirs)
+    return Process(words, report, *(end.ours for end in ends))
+
+
+@dataclass(frozen=True)
+class _End:
+    """A standard stream of a process.
+
+    Attributes:
+        theirs: The descriptor that the process gets a copy of.
+        ours: The other end, where it is a pipe.
+        is_passed_on: Whether it was opened for the process alone, and is closed here once it has its copy.
+    """
+
+    theirs: int
+    ours: IO[bytes] | None = None
+    is_passed_on: bool = True
+
+
+def _end(number: int, stream: int | IO[bytes] | None) -> _End:
+    if stream is None:
+        return _End(number, is_passed_on=False)
+    if stream == subprocess.DEVNULL:
+        return _End(os.open(os.devnull, os.O_RDWR))
+    if stream == subprocess.PIPE:
+        reader, writer = os.pipe()
+        return _End(reader, open(writer, "wb")) if number == 0 else _End(writer, open(reader, "rb"))  # noqa: PTH123
+    return _End(stream if isinstance(stream, int) else stream.fileno(), is_passed_on=False)
 
 
 def run(

@@ -19,7 +19,7 @@ import pytest
 
 from tests import forked
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = forked.REPOSITORY
 PATIENCE_SECONDS = 30.0
 """For what takes a moment on an idle machine. Only a test that is about to fail waits so long."""
 
