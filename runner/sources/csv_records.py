@@ -47,10 +47,13 @@ class LineEnds:
         rest = rb"[^%b\n]*+" % d
         closed = rb"[^%b]*+(?:%b%b[^%b]*+)*+%b%b" % (q, q, q, q, q, rest)
         value = rb"(?:%b%b|(?!%b)%b)" % (q, closed, q, rest)
-        record = rb"%b(?:%b%b)*+" % (value, d, value)
+        # The inner groups are atomic for Python before 3.11.5: without that, a possessive repetition goes
+        # on behind what has not matched (https://github.com/python/cpython/issues/106052).
+        more = rb"(?:(?>%b%b))*+" % (d, value)
+        record = value + more
         self.record = re.compile(record + rb"\n")
         self.fresh = re.compile(record + rb"\n?\Z")
-        self.inside = re.compile(rb"%b(?:%b%b)*+\n?\Z" % (closed, d, value))
+        self.inside = re.compile(closed + more + rb"\n?\Z")
 
 
 def cut_rows(
