@@ -94,12 +94,12 @@ class Stream:
     def identity(self, size: int | None = None) -> dict[str, Any]:
         """Return `{path, size, mtime_ns, inode, head}` of the file as it is now.
 
-        `head` is of `size` bytes at most.
+        `head` is of `size` bytes at most. Of what is no regular file only `{path}`: a pipe can be read once.
 
         Raises:
             InputBroken: It cannot be read.
         """
-        if self.path is None:
+        if self.path is None or self.size is None:
             return {"path": self.name}
         head_bytes = HEAD_BYTES if size is None else min(HEAD_BYTES, size)
         try:

@@ -112,3 +112,16 @@ def test_a_file_whose_name_is_no_utf8_is_run_like_any_other(project):
     assert project.lines("out.jsonl") == [1]
     (failed,) = project.lines("out.failed.jsonl")
     assert failed["where"]["line"] == 2
+
+
+def test_a_pipe_is_read_once_by_the_run(project):
+    """What comes out of it comes once: nothing looks at its header or its first bytes before."""
+    project.write(
+        "typed.py",
+        "from dataclasses import dataclass\n@dataclass\nclass Row:\n    id: int\n"
+        "def it(row: Row): return row.id\n",
+    )
+    project.job(input={"type": "csv", "path": "/dev/stdin"}, task="typed.it")
+    done = project.run(stdin=b"id\n1\n2\n")
+    assert (done.code, project.lines("out.jsonl")) == (0, [1, 2]), done.err
+    assert "warning" not in done.err
