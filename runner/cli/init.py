@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from runner.paths import near
+
 if TYPE_CHECKING:
     from runner.scaffold.guess import Guess
 
@@ -31,8 +33,9 @@ def init(function: str | None, data: str | None, target: Path | None, folder: Pa
     """Write a job file, with a few words at each line.
 
     With --from and --input: for that function and that data, which are read and not run. In a folder
-    that holds one function and one data file, these are taken. In an empty folder: an example that
-    runs, with its task and its data. Nothing is asked, and no file is overwritten.
+    that holds one function and one data file, these are taken; where there is data and no function yet,
+    one is written too. In an empty folder: an example that runs, with its task and its data. Nothing is
+    asked, and no file is overwritten.
 
     Exit code 0: written; 2: not.
     """
@@ -89,11 +92,14 @@ def _write_job(name: str | None, data: str | None, target: Path | None) -> int:
     from runner.errors import UsageError
     from runner.jobfile import find_root
     from runner.jobfile.load import has_mark
+    from runner.scaffold import skeleton
     from runner.scaffold.function import find_function
     from runner.scaffold.guess import guess_input
     from runner.scaffold.job_text import doubts, render_job
 
     root = find_root((target or Path("job.yaml")).absolute())
+    if name is None and not _functions_near(root) and not os.path.lexists(root / skeleton.FILE):
+        return _write_both(data or _only_data(), root, target)
     name, data = name or _only_function(root), data or _only_data()
     try:
         function = find_function(name, root)
@@ -120,6 +126,22 @@ def _write_job(name: str | None, data: str | None, target: Path | None) -> int:
     return 0
 
 
+def _write_both(data: str, root: Path, target: Path | None) -> int:
+    """Write a first task for the data beside the job file: there is no function yet."""
+    from runner.scaffold import skeleton
+    from runner.scaffold.guess import guess_input
+
+    guess = guess_input(_from_root(data, root), root)
+    path = root / skeleton.FILE
+    _create(path, skeleton.render_task(guess, data))
+    click.echo(f"wrote {near(path)}: a function that returns each item as it is; make it do what you want")
+    try:
+        return _write_job(skeleton.FUNCTION, data, target)
+    except BaseException:
+        path.unlink()
+        raise
+
+
 def _check(target: Path) -> None:
     """Show what `runner validate` would say of the file: nothing, or init has a bug."""
     from datetime import UTC, datetime
@@ -132,6 +154,14 @@ def _check(target: Path) -> None:
         show_problems(loaded.problems, {str(target): loaded.text})
 
 
+def _functions_near(root: Path) -> list[str]:
+    """Return the functions that lie in the current folder, or else in the project root."""
+    from runner.scaffold.function import functions_in
+
+    here = Path.cwd()
+    return (functions_in(here, root) if here.is_relative_to(root) else []) or functions_in(root, root)
+
+
 def _only_function(root: Path) -> str:
     """Return the one function that lies in the current folder, or else in the project root.
 
@@ -139,10 +169,8 @@ def _only_function(root: Path) -> str:
         UsageError: There is none, or there are several.
     """
     from runner.errors import UsageError
-    from runner.scaffold.function import functions_in
 
-    here = Path.cwd()
-    found = (functions_in(here, root) if here.is_relative_to(root) else []) or functions_in(root, root)
+    found = _functions_near(root)
     if len(found) == 1:
         return found[0]
     if not found:

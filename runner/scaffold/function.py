@@ -20,6 +20,8 @@ from runner.task.form import CONTEXT_NAMES
 
 Rows = Literal["json", "text", "none"]
 _RECORDS = frozenset({"BaseModel", "TypedDict", "NamedTuple"})
+_PLAIN = frozenset({"Any", "Mapping", "bool", "dict", "float", "int", "object", "str"})
+"""Annotations that say nothing about the fields of an item."""
 _MANY = frozenset({"Iterator", "Iterable", "Generator"})
 
 
@@ -65,6 +67,12 @@ class Function:
     wants: tuple[str, ...] | None = None
     arguments: tuple[Argument, ...] = ()
     rows: Rows = "json"
+
+    @property
+    def has_own_type(self) -> bool:
+        """Whether the item is annotated with something else than what every item is anyhow."""
+        kind = (self.item_type or "object").strip("'\"").partition("[")[0].rpartition(".")[2]
+        return kind not in _PLAIN
 
 
 def find_function(name: str, root: Path) -> Function:

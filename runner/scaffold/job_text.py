@@ -12,6 +12,7 @@ from runner.scaffold.guess import Guess
 
 _COLUMN = 35
 """Where comments begin."""
+_ALIAS = " How a field takes a column of another name: runner explain missing-column"
 _SCALARS = frozenset({"str", "int", "float", "bool"})
 _DICTS = re.compile(r"(dict|Mapping|Any|object)\b")
 
@@ -59,7 +60,10 @@ def doubts(function: Function, guess: Guess) -> list[str]:
         names = ", ".join(missing)
         near = get_close_matches(missing[0], guess.fields or (), n=1)
         has = f"; is it `{near[0]}`?" if near else f"; it has {', '.join((guess.fields or ())[:12])}"
-        found.append(f"{function.dotted} wants `{names}` of an item, and the input has no such field{has}")
+        other = "" if not (near and function.has_own_type) else _ALIAS
+        found.append(
+            f"{function.dotted} wants `{names}` of an item, and the input has no such field{has}{other}"
+        )
     takes = f"{function.dotted} takes `{function.item}: {function.item_type}`, and an item of this input is"
     if guess.fields is not None and function.item_type in _SCALARS:
         found.append(f"{takes} a dict")

@@ -143,6 +143,60 @@ def test_what_is_missing_or_wrong_is_said_with_what_to_do(empty, words, says):
     assert snapshot(empty) == before
 
 
+def test_data_alone_gets_a_function_with_a_field_for_each_column(empty):
+    """Whatever the columns are called; it passes every check, and gives each row back."""
+    header = ["Item", "Unit Price", "class", "id", "Größe", "1st", "unit_price", "a_" * 30]
+    empty.write("sales.csv", f"{','.join(header)}\n{','.join('12345678')}\n")
+    done = empty.runner("init")
+    assert done.code == 0, done.err
+    assert done.err == ""
+    assert 'Annotated[str, Field(alias="Unit Price")]' in empty.read("tasks.py")
+    assert 'Field(alias="Item")' not in empty.read("tasks.py")
+    assert empty.runner("validate", "--import", "--strict", "work.yaml").code == 0
+    assert empty.runner("run", "work.yaml").code == 0
+    (row,) = empty.lines("out/work.jsonl")
+    assert list(row.values()) == list("12345678")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "row"),
+    [
+        ("a.jsonl", '{"a b": 1}\n', '{"a b":1}\n'),
+        ("a.txt", "one\n", "one\n"),
+        ("a.csv", "1,2\n", '{"column_1":"1","column_2":"2"}\n'),
+    ],
+)
+def test_other_data_alone_gets_a_function_too(empty, name, content, row):
+    """What it returns is what it was given."""
+    empty.write(name, content)
+    assert empty.runner("init", "--input", name).code == 0
+    assert empty.runner("run", "work.yaml").code == 0
+    (output,) = (path for path in empty.root.glob("out/work.*") if ".failed" not in path.name)
+    assert output.read_text() == row
+
+
+def test_a_function_is_only_written_with_a_job(empty):
+    """Where one of the two cannot be written, neither is."""
+    empty.write("a.csv", "a\n1\n")
+    empty.write("work.yaml", "mine")
+    before = snapshot(empty)
+    assert empty.runner("init").code == 2
+    assert empty.runner("init", "--input", "absent.csv").code == 2
+    assert snapshot(empty) == before
+
+
+def test_a_type_whose_fields_are_called_otherwise_is_told_with_the_way_out(empty):
+    """The page that it names says how a field takes a column of another name."""
+    empty.write(
+        "own.py",
+        "from dataclasses import dataclass\n@dataclass\nclass Sale:\n    unit_price: float\n"
+        "def f(row: Sale): return row.unit_price\n",
+    )
+    empty.write("a.csv", "Unit Price\n1\n")
+    assert "runner explain missing-column" in empty.runner("init").err
+    assert 'Field(alias="Unit Price")' in empty.runner("explain", "missing-column").out
+
+
 def test_text_of_others_stays_text(empty):
     """What looks like a reference, a comment or YAML in names and defaults changes nothing."""
     code = "def odd(row, *, say='${params.x} # {a: [', none=None): return {'said': say, **row}\n"
