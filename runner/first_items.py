@@ -1,4 +1,4 @@
-"""Whether the first items of a job's input fit its task, for `runner validate --import`.
+"""Whether the first items of a job's input fit its task, before any of them is run.
 
 Only where there is an input to look at: a build machine mostly has none, and what standard input or the
 code of a `python` input would give is not ours to take.
@@ -15,6 +15,7 @@ from runner.jobfile import LoadedJob
 from runner.sources.base import Source
 from runner.sources.csv_rows import CsvOptions
 from runner.sources.python_iterable import PythonOptions
+from runner.sources.records import RecordSource
 from runner.task import Task, TaskFault, check_header
 
 _FIRST = 20  # arbitrary: enough to tell a wrong type from a bad row
@@ -22,31 +23,55 @@ _FIRST = 20  # arbitrary: enough to tell a wrong type from a bad row
 
 def check_first_items(loaded: LoadedJob, task: Task) -> list[TaskFault]:
     """Return the columns that do not fit the fields of the task's item, or that no first item fits."""
+    if not _can_be_looked_at(loaded) or (task.item is None and task.convert is None):
+        return []
+    values = _first_values(loaded, _FIRST)
+    return _compare_header(loaded, task, values) or _refusals(values, task)
+
+
+def compare_header(loaded: LoadedJob, task: Task) -> list[TaskFault]:
+    """Return the columns of a CSV that do not fit the fields of the task's item; runs no code of the user."""
+    assert loaded.job is not None
+    if task.item is None or not isinstance(loaded.job.input, CsvOptions) or not _can_be_looked_at(loaded):
+        return []
+    return _compare_header(loaded, task, _first_values(loaded, 1))
+
+
+def _can_be_looked_at(loaded: LoadedJob) -> bool:
+    """Return whether reading the input takes nothing from a run."""
     assert loaded.job is not None
     options = loaded.job.input
-    paths = getattr(options, "path", None)
+    path = getattr(options, "path", None)
+    is_stdin = "-" in ([path] if isinstance(path, str) else path or [])
     is_known = not any(path[:1] == ("input",) for path in loaded.unknown)
-    is_ours = not isinstance(options, PythonOptions) and paths != "-" and not (paths and "-" in paths)
-    if not (is_known and is_ours) or (task.item is None and task.convert is None):
+    return is_known and not is_stdin and not isinstance(options, PythonOptions)
+
+
+def _compare_header(loaded: LoadedJob, task: Task, values: list[object]) -> list[TaskFault]:
+    assert loaded.job is not None
+    if task.item is None or not isinstance(loaded.job.input, CsvOptions) or not values:
         return []
+    assert isinstance(values[0], Mapping)
+    return check_header(task.item, list(values[0]))
+
+
+def _first_values(loaded: LoadedJob, most: int) -> list[object]:
+    """Return the first items as they are decoded; none where the input cannot be read, which a run tells."""
+    assert loaded.job is not None
     try:
-        source = options.open(loaded.root)
-        values = _first_values(source)
+        source = loaded.job.input.open(loaded.root)
+        if isinstance(source, RecordSource) and any(stream.size is None for stream in source.streams):
+            return []  # a pipe can be read only once
+        return _read_values(source, most)
     except (InputBroken, Refused):
         return []
-    if task.item is not None and isinstance(options, CsvOptions) and values:
-        assert isinstance(values[0], Mapping)
-        faults = check_header(task.item, list(values[0]))
-        if faults:
-            return faults
-    return _refusals(values, task)
 
 
-def _first_values(source: Source) -> list[object]:
+def _read_values(source: Source, most: int) -> list[object]:
     found: list[object] = []
     items = source.items()
     try:
-        for item in islice(items, _FIRST):
+        for item in islice(items, most):
             if isinstance(item.raw, BrokenRecord):
                 continue
             try:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Unpack
 
-    from runner.cli.execute import Order
+    from runner.cli.order import Order
 
 Command = TypeVar("Command", bound="Callable[..., Any]")
 
@@ -164,7 +164,7 @@ def make_order(
         click.UsageError: They contradict each other.
     """
     with uncollected():
-        from runner.cli.execute import Order
+        from runner.cli.order import Order
 
     if flags["resume"] and flags["restart"]:
         raise click.UsageError("--resume and --restart exclude each other")

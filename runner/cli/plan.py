@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import click
 
 from runner.cli import options
+from runner.cli.start import uncollected
 
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from runner.cli.execute import Order
+    from runner.cli.order import Order
     from runner.outcome import RunSummary
     from runner.plan import Plan
 
@@ -33,11 +34,12 @@ def plan(as_json: bool, **flags: Unpack[options.OrderFlags]) -> int:
 def _plan(order: Order, *, as_json: bool) -> int:
     import sys
 
-    from runner.cli.execute import explain
-    from runner.cli.render_plan import failure_json, plan_json, plan_lines
-    from runner.cli.words import print_json, say
-    from runner.observers.summary import escape
-    from runner.outcome import ExitCode, RunSummary
+    with uncollected():
+        from runner.cli.ending import explain
+        from runner.cli.render_plan import failure_json, plan_json, plan_lines
+        from runner.cli.words import print_json, say
+        from runner.observers.summary import escape
+        from runner.outcome import ExitCode, RunSummary
 
     sys.dont_write_bytecode = True  # importing the task would leave a __pycache__
     summary = RunSummary(run_id="", job=order.job.stem)
@@ -72,40 +74,25 @@ def _look_ahead(order: Order, summary: RunSummary, mask: _Mask) -> Plan:
     import os
     import sys
 
-    from runner.cli.execute import import_order, read_order
+    from runner.cli.order import import_order, make_run, read_order
     from runner.clock import SystemClock
-    from runner.engine.stop import Stop
-    from runner.files import Files
-    from runner.item import Current
     from runner.observers.log import RunLog
     from runner.observers.progress import Progress
     from runner.plan import make_plan
-    from runner.run import Run
 
     clock = SystemClock()
     loaded, config = read_order(order, clock, summary)
     mask.secrets = loaded.secrets
     said: list[str] = []
     with contextlib.redirect_stdout(sys.stderr):  # a module may print while it is imported
-        task, retry, factory = import_order(order, loaded, config)
-        run = Run(
-            loaded=loaded,
-            task=task,
-            retry=retry,
-            factory=factory,
-            config=config,
+        run = make_run(
+            order,
+            import_order(order, loaded, config),
+            config,
             summary=summary,
-            stop=Stop(),
             log=RunLog(Path(os.devnull), run_id="", job=summary.job),
-            current=Current(),
             progress=Progress(summary, write=said.append, start=clock.monotonic()),
             clock=clock,
-            files=Files(),
-            date=loaded.date.isoformat(),
-            limit=order.limit,
-            must_resume=order.must_resume,
-            must_restart=order.must_restart,
-            accept=order.accept,
             say=said.append,
         )
         return make_plan(run, said=said)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from runner.cli import options
+from runner.cli.start import uncollected
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -38,6 +39,7 @@ def run(
             "writing anything; `runner run --limit 5 --set output.path=...` runs the first five items"
         )
     order = options.make_order(as_json=as_json, is_quiet=quiet, log_file=log_file, **flags)
-    from runner.cli.execute import execute
+    with uncollected():
+        from runner.cli.execute import execute
 
     return int(execute(order))

@@ -80,6 +80,8 @@ def validate(
         _print(review, {str(loaded.path): loaded.text for loaded in jobs}, form)
     if form not in ("json", "sarif") and not is_missing:
         _close(review, found, len(jobs), is_for_people=form == "text")
+        if form == "text" and not (imports or isolated):
+            _tell_what_was_not_compared(jobs)
     if is_missing:
         return 2
     return 1 if any(_counts(problem.severity, problem.code, strict) for problem in review.problems) else 0
@@ -170,3 +172,29 @@ def _close(review: Review, found: Found, files: int, *, is_for_people: bool) -> 
     codes = list(dict.fromkeys(problem.code for problem in review.problems))
     if codes and is_for_people:
         say(f"what a code means: runner explain {codes[0]}")
+
+
+def _tell_what_was_not_compared(jobs: list[LoadedJob]) -> None:
+    """Say in one line where only an import could tell whether the input fits the type of the task."""
+    from runner.cli.words import say
+    from runner.jobfile.render import counted
+
+    typed = sum(map(_has_typed_table, jobs))
+    if typed:
+        where = f" (in {counted(typed, 'job file')})" if len(jobs) > 1 else ""
+        say(f"not compared: the columns of the input and the type that the task takes{where}; --import does")
+
+
+def _has_typed_table(loaded: LoadedJob) -> bool:
+    """Return whether there is a table, and a task whose source gives its item a type with fields."""
+    from runner.errors import InputBroken, UsageError
+    from runner.scaffold.function import find_function
+    from runner.sources.csv_rows import CsvOptions
+
+    if loaded.job is None or not isinstance(loaded.job.input, CsvOptions) or loaded.job.input.path == "-":
+        return False
+    try:
+        loaded.job.input.open(loaded.root)
+        return find_function(loaded.job.task.call, loaded.root).has_own_type
+    except (InputBroken, UsageError):
+        return False

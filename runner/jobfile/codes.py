@@ -96,7 +96,9 @@ CODES: dict[str, str] = {
     ),
     "missing-column": (
         "The type of the task's item requires a field, and the input has no column of that name (or "
-        "alias). Every item would fail."
+        "alias). Every item would fail. A field takes a column of another name by an alias, in a dataclass, "
+        'a model or any other type with fields: `price: Annotated[float, Field(alias="Unit Price")]`, with '
+        "`Field` from pydantic."
     ),
     "missing-key": (
         "A key that has no default is not there. `version`, `name`, `input` and `task` must be given, and"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import typing
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Any
 import typing_extensions
 
 from runner.task.fault import TaskFault, nearest
-from runner.task.record import Record, alternatives, is_named_tuple, record_of
+from runner.task.record import Record, alternatives, bare, is_named_tuple, record_of
 
 _MANY = (list, tuple, Generator, Iterable, Iterator, Sequence)
 _MOST_NAMES = 5  # arbitrary: how many columns a message names
@@ -91,7 +92,7 @@ def check_header(record: Record, names: Sequence[str]) -> list[TaskFault]:
         close = nearest(field.keys[0], unused)
         notes = [f"the input has {_named(list(names))}"]
         if close is not None and field.keys == (field.name,):
-            alias = f'Annotated[..., Field(alias="{close}")]'
+            alias = f'Annotated[{inspect.formatannotation(bare(field.annotation))}, Field(alias="{close}")]'
             notes.append(f"with pydantic's Field, a column of another name: `{field.name}: {alias}`")
         faults.append(
             TaskFault(

@@ -181,3 +181,45 @@ def test_a_run_that_goes_on_keeps_its_header(typed):
     assert again.code == 0, again.err
     assert again.report["resumed_from"] == 3
     assert typed.read("out.csv") == "n,twice\n" + "".join(f"{n},{2 * n}\n" for n in range(6))
+
+
+def test_a_header_that_lacks_a_field_is_told_before_anything_runs(typed):
+    """By every command that imports the task, with the alias that takes the column."""
+    typed.write("orders.csv", "id,Day\n1,2026-01-31\n")
+    job(typed, "typed.none", output={"type": "none"})
+    alias = 'day: Annotated[date, Field(alias="Day")]'
+    for command in ("run", "plan", "preview"):
+        told, _, rest = typed.runner(command, "job.yaml").err.partition("1 warning in job.yaml")
+        assert "warning[missing-column]" in told, command
+        assert alias in told.replace("datetime.", "")
+        assert "warning" not in rest
+    typed.write("orders.csv", "id,day\n1,2026-01-31\n")
+    assert "warning" not in typed.runner("run", "job.yaml").err
+
+
+@pytest.mark.parametrize("path", ["orders-1.csv", ["orders.csv", "orders-1.csv"]])
+def test_a_hyphen_in_a_name_is_no_standard_input(typed, path):
+    """Only `-` itself is read by the run alone."""
+    typed.write("orders-1.csv", "nothing\n1\n")
+    typed.write("orders.csv", "nothing\n1\n")
+    job(typed, "typed.none", input={"type": "csv", "path": path})
+    assert "missing-column" in typed.runner("validate", "--import", "job.yaml").out
+
+
+def test_validate_says_what_only_an_import_compares(typed):
+    """In one line, where there are a table and a type of one's own, and nothing else to say."""
+    job(typed, "typed.none", output={"type": "none"}, failures={"tolerate": 0})
+    line = "not compared: the columns of the input and the type that the task takes; --import does\n"
+    assert typed.runner("validate", "job.yaml").err == f"no faults in 1 job file\n{line}"
+    assert "not compared" not in typed.runner("validate", "--import", "job.yaml").err
+    assert "not compared" not in typed.runner("validate", "--format", "concise", "job.yaml").err
+    job(typed, "tasks.same", output={"type": "none"}, failures={"tolerate": 0})
+    assert "not compared" not in typed.runner("validate", "job.yaml").err
+    job(
+        typed,
+        "typed.none",
+        input={"type": "csv", "path": "absent.csv"},
+        output={"type": "none"},
+        failures={"tolerate": 0},
+    )
+    assert "not compared" not in typed.runner("validate", "job.yaml").err

@@ -9,6 +9,7 @@ import pytest
 
 from runner.cli import main as module
 from runner.cli import words
+from runner.cli.order import Order
 from runner.cli.run import run
 
 
@@ -58,7 +59,7 @@ def order(invoke, monkeypatch):
     given = []
     monkeypatch.setattr(execute, "execute", lambda order: given.append(order) or 0)
 
-    def order(*flags: str) -> execute.Order:
+    def order(*flags: str) -> Order:
         assert invoke("run", "job.yaml", *flags) == 0
         return given[-1]
 

@@ -12,9 +12,10 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any, NoReturn
 
-import runner.cli.execute as execute
 import runner.cli.main as main
+import runner.cli.order as ordered
 import runner.destination as destination
+from runner.clock import SystemClock
 from tests.durability import disks
 
 PROTOCOL = ("disk", "staged_file", "publication")
@@ -37,7 +38,7 @@ def put_on(order: dict[str, Any]) -> None:
         moments = cycle(
             map(datetime.fromisoformat, [order["now"]] if isinstance(order["now"], str) else order["now"])
         )
-        execute.SystemClock.now = lambda self: next(moments)  # type: ignore[method-assign]
+        SystemClock.now = lambda self: next(moments)  # type: ignore[method-assign]
     if order.get("code"):
         put_code(order["code"])
     if order.get("interrupts"):
@@ -48,7 +49,7 @@ def put_on(order: dict[str, Any]) -> None:
         if kind == "stuttering":
             disks.stuttering()
         else:
-            execute.Files = getattr(disks, kind)(**disk)  # type: ignore[misc]
+            ordered.Files = getattr(disks, kind)(**disk)  # type: ignore[misc]
     if order.get("lock_step"):
         disks.kill_at_lock_step(order["lock_step"])
 
