@@ -35,7 +35,7 @@ def _keyboard(loaded: LoadedJob) -> IO[str] | None:
     if getattr(loaded.job and loaded.job.input, "path", None) != "-":
         return None
     try:
-        return open("/dev/tty")  # noqa: PTH123  # until the process ends
+        return Path("/dev/tty").open()  # until the process ends
     except OSError:
         raise UsageError(
             "--pdb needs a terminal to type at, and standard input is the input of the job; save it to a file"

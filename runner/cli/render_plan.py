@@ -201,8 +201,7 @@ def failure_json(summary: RunSummary) -> dict[str, Any]:
 
 def plan_json(plan: Plan) -> dict[str, Any]:
     """Return the plan for a machine: numbers, bytes and seconds, `null` for what is unknown."""
-    pool, facts, first, checkpoint = plan.job.pool, plan.input, plan.first, plan.checkpoint
-    rate = plan.job.rate_limit
+    pool, output = plan.job.pool, plan.output
     return {
         "job": plan.job.name,
         "status": plan.status,
@@ -210,6 +209,42 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "message": plan.message,
         "path": str(plan.path),
         "root": str(plan.root),
+        **_input_json(plan),
+        "task": plan.job.task.call,
+        "pool": {
+            "engine": pool.engine,
+            "size": pool.size,
+            "ordered": pool.ordered,
+            "window": pool.window,
+            "window_bytes": pool.window_bytes,
+        },
+        "limits": _limits_json(plan),
+        "unfinished": _unfinished_json(plan),
+        "said": list(plan.said),
+        "holder": plan.holder,
+        "output": {
+            "path": output.path,
+            "effect": output.effect,
+            "bytes": output.size,
+            "dead_letter": output.dead_letter,
+            "has_dead_letter": output.has_dead_letter,
+        },
+        "values": [
+            {
+                "path": value.path,
+                "value": value.value,
+                "origin": value.origin,
+                "line": value.line,
+                "told": value.told or None,
+            }
+            for value in plan.values
+        ],
+    }
+
+
+def _input_json(plan: Plan) -> dict[str, Any]:
+    facts, first = plan.input, plan.first
+    return {
         "input": {
             "type": facts.kind,
             "files": facts.files,
@@ -227,49 +262,30 @@ def plan_json(plan: Plan) -> dict[str, Any]:
             "typed": first.typed or None,
             "fault": first.fault or None,
         },
-        "task": plan.job.task.call,
-        "pool": {
-            "engine": pool.engine,
-            "size": pool.size,
-            "ordered": pool.ordered,
-            "window": pool.window,
-            "window_bytes": pool.window_bytes,
-        },
-        "limits": {
-            "attempts": plan.worst.attempts,
-            "delay_seconds": plan.worst.delay,
-            "item_seconds": plan.worst.seconds,
-            "timeout_seconds": plan.job.timeout,
-            "deadline_seconds": plan.job.deadline,
-            "rate_per_second": rate.rate if rate is not None else None,
-            "shortest_seconds": plan.shortest,
-        },
-        "unfinished": None
-        if checkpoint is None
-        else {
-            "run_id": plan.run_id,
-            "index": checkpoint.index,
-            "items": checkpoint.items,
-            "failed": checkpoint.failed,
-            "state": checkpoint.state,
-        },
-        "said": list(plan.said),
-        "holder": plan.holder,
-        "output": {
-            "path": plan.output.path,
-            "effect": plan.output.effect,
-            "bytes": plan.output.size,
-            "dead_letter": plan.output.dead_letter,
-            "has_dead_letter": plan.output.has_dead_letter,
-        },
-        "values": [
-            {
-                "path": value.path,
-                "value": value.value,
-                "origin": value.origin,
-                "line": value.line,
-                "told": value.told or None,
-            }
-            for value in plan.values
-        ],
+    }
+
+
+def _limits_json(plan: Plan) -> dict[str, Any]:
+    rate = plan.job.rate_limit
+    return {
+        "attempts": plan.worst.attempts,
+        "delay_seconds": plan.worst.delay,
+        "item_seconds": plan.worst.seconds,
+        "timeout_seconds": plan.job.timeout,
+        "deadline_seconds": plan.job.deadline,
+        "rate_per_second": rate.rate if rate is not None else None,
+        "shortest_seconds": plan.shortest,
+    }
+
+
+def _unfinished_json(plan: Plan) -> dict[str, Any] | None:
+    checkpoint = plan.checkpoint
+    if checkpoint is None:
+        return None
+    return {
+        "run_id": plan.run_id,
+        "index": checkpoint.index,
+        "items": checkpoint.items,
+        "failed": checkpoint.failed,
+        "state": checkpoint.state,
     }

@@ -96,11 +96,11 @@ def error_maker(
         arguments = () if message is None else (message,)
         try:
             error = kind(*arguments)
-        except Exception:
+        except Exception:  # the class's own, of one that wants other arguments
             error = kind.__new__(kind)
             error.args = arguments
         if retry_after is not None:
-            error.retry_after = retry_after  # type: ignore[attr-defined]
+            error.retry_after = retry_after  # type: ignore[attr-defined]  # as libraries put it there
         return error
 
     return make

@@ -207,7 +207,7 @@ class Preview:
 def _settled(encoder: Encoder | None, data: Any, *, is_many: bool) -> bytes:
     """Return the bytes of the rows of an item, which the writer of a run would make of them."""
     if encoder is None or not encoder.settles:
-        return data  # type: ignore[no-any-return]
+        return data  # type: ignore[no-any-return]  # bytes: only settling encoders make anything else
     before = encoder.state()
     try:
         return b"".join(map(encoder.settle, data if is_many else [data]))
@@ -229,7 +229,7 @@ def _shown_value(source: Source, item: Item) -> str:
         return item.raw.head.decode("utf-8", "replace")
     try:
         value = source.decode(item)
-    except Exception:
+    except Exception:  # the failure is shown beside it; a decoder may be the user's
         value = item.raw
     try:
         return encode_json(value).decode("utf-8", "replace").rstrip("\n")

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from threading import Thread
 
-from runner.clock import Clock, children_cpu, process_cpu, thread_cpu, thread_delay
+from runner.clock import Clock
+from runner.preview.cpu_time import children_cpu, process_cpu, thread_cpu, thread_delay
 
 _NAP_SECONDS = 0.001
 """Short enough for some looks at items of 2 ms, long enough to cost them a few per cent at most."""
