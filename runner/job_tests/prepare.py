@@ -18,6 +18,7 @@ from runner.errors import JobInvalid
 from runner.jobfile import Job, LoadedJob, Problem, load_job
 from runner.jobfile.emit import flow
 from runner.jobfile.job_tests import JobTest
+from runner.jobfile.plain import literal
 from runner.masking import mask_streams
 from runner.policies.retry import RetryPolicy
 from runner.review import find_rules, import_task
@@ -134,18 +135,8 @@ def _changes(test: JobTest, job: Job) -> tuple[dict[str, str], list[tuple[str, s
         name: value if isinstance(value, str) and isinstance(job.params.get(name), str) else flow(value)
         for name, value in test.params.items()
     }
-    return params, [(f"task.with.{name}", flow(_escaped(value))) for name, value in test.with_.items()]
-
-
-def _escaped(value: object) -> object:
-    """Return a value in which nothing is taken for a reference: tests are literal."""
-    if isinstance(value, str):
-        return value.replace("${", "$${")
-    if isinstance(value, list):
-        return [_escaped(each) for each in value]
-    if isinstance(value, dict):
-        return {key: _escaped(each) for key, each in value.items()}
-    return value
+    # Tests are literal.
+    return params, [(f"task.with.{name}", flow(literal(value))) for name, value in test.with_.items()]
 
 
 def _told(problem: Problem) -> str:

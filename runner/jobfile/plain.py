@@ -20,6 +20,17 @@ def texts_in(data: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
         yield path, data
 
 
+def literal(data: Any) -> Any:
+    """Return `data` as a job file has it where none of its texts is a reference."""
+    if isinstance(data, str):
+        return data.replace("${", "$${")
+    if isinstance(data, list):
+        return [literal(each) for each in data]
+    if isinstance(data, dict):
+        return {key: literal(each) for key, each in data.items()}
+    return data
+
+
 def put(data: Any, path: KeyPath, value: object) -> None:
     """Put `value` in the place of the one at `path`, which is not empty.
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 
 from runner.jobfile.emit import flow
+from runner.jobfile.plain import literal
 from runner.scaffold.function import Argument, Function
 from runner.scaffold.guess import Guess
 
@@ -39,7 +40,7 @@ def render_job(function: Function, guess: Guess, *, stem: str, command: str) -> 
         f"name: {flow(name_of(stem))}",
     ]
     if function.summary:
-        lines.append(f"description: {flow(_literal(function.summary))}")
+        lines.append(f"description: {flow(literal(function.summary))}")
     params = [each for each in function.arguments if each.default is None]
     if params:
         lines += ["", _line("params:", "what -p NAME=VALUE sets for one run")]
@@ -89,7 +90,7 @@ def _input(guess: Guess) -> Iterator[str]:
     yield _line("input:", guess.says)
     yield f"  type: {guess.kind}"
     for key, (value, comment) in guess.options.items():
-        yield _line(f"  {key}: {flow(_literal(value))}", comment)
+        yield _line(f"  {key}: {flow(literal(value))}", comment)
 
 
 def _task(function: Function) -> Iterator[str]:
@@ -114,7 +115,7 @@ def _argument(argument: Argument) -> str:
     if not argument.is_known:
         said = f"left out, it is {argument.default}{_typed(argument)}"
         return _line(f"    # {argument.name}:", said)
-    return _line(f"    {argument.name}: {flow(_literal(argument.value))}", f"the default{_typed(argument)}")
+    return _line(f"    {argument.name}: {flow(literal(argument.value))}", f"the default{_typed(argument)}")
 
 
 def _typed(argument: Argument) -> str:
@@ -160,17 +161,6 @@ def _tests(guess: Guess) -> Iterator[str]:
 
 def _file_stem(stem: str) -> str:
     return re.sub(r"[^\w.-]+", "-", stem).strip("-.") or "job"
-
-
-def _literal(value: object) -> object:
-    """Return a value in which nothing is taken for a reference."""
-    if isinstance(value, str):
-        return value.replace("${", "$${")
-    if isinstance(value, list):
-        return [_literal(each) for each in value]
-    if isinstance(value, dict):
-        return {key: _literal(each) for key, each in value.items()}
-    return value
 
 
 def _line(text: str, comment: str) -> str:
