@@ -1,7 +1,7 @@
 """Whether the first items of a job's input fit its task, before any of them is run.
 
-Only where there is an input to look at: a build machine mostly has none, and what standard input or the
-code of a `python` input would give is not ours to take.
+Only where there is an input to look at: a build machine mostly has none, and what standard input, a pipe or
+the code of a `python` input would give is not ours to take.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from runner.jobfile import LoadedJob
 from runner.sources.base import Source
 from runner.sources.csv_rows import CsvOptions
 from runner.sources.python_iterable import PythonOptions
-from runner.sources.records import RecordSource
 from runner.task import Task, TaskFault, check_header
 
 _FIRST = 20  # arbitrary: enough to tell a wrong type from a bad row
@@ -41,10 +40,8 @@ def _can_be_looked_at(loaded: LoadedJob) -> bool:
     """Return whether reading the input takes nothing from a run."""
     assert loaded.job is not None
     options = loaded.job.input
-    path = getattr(options, "path", None)
-    is_stdin = "-" in ([path] if isinstance(path, str) else path or [])
     is_known = not any(path[:1] == ("input",) for path in loaded.unknown)
-    return is_known and not is_stdin and not isinstance(options, PythonOptions)
+    return is_known and not isinstance(options, PythonOptions)
 
 
 def _compare_header(loaded: LoadedJob, task: Task, values: list[object]) -> list[TaskFault]:
@@ -60,7 +57,7 @@ def _first_values(loaded: LoadedJob, most: int) -> list[object]:
     assert loaded.job is not None
     try:
         source = loaded.job.input.open(loaded.root)
-        if isinstance(source, RecordSource) and any(stream.size is None for stream in source.streams):
+        if not source.is_repeatable:
             return []  # a pipe can be read only once
         return _read_values(source, most)
     except (InputBroken, Refused):

@@ -152,7 +152,7 @@ def make_plan(run: Run, *, said: list[str]) -> Plan:
     no_first = ""
     if isinstance(job.input, PythonOptions):
         no_first = f"only a run calls {job.input.call}"
-    elif isinstance(source, RecordSource) and any(stream.size is None for stream in source.streams):
+    elif not source.is_repeatable:
         no_first = "it can be read only once, by the run"
     facts = _input_facts(run, source, no_first)
     first = None if no_first else _first_item(run, source, checkpoint)

@@ -58,7 +58,7 @@ def nothing_to_resume(run: Run, source: Source, destination: Destination) -> Ref
         told = f" ({receipt.told()})" if receipt is not None else ""
         return Refused(
             "--resume needs an input that can be read again and an output file; save standard input to a "
-            f"file first, and give the output a path{told}"
+            f"file first (a pipe, too), and give the output a path{told}"
         )
     if receipt is None:
         return Refused(f"there is no unfinished run of {run.job.name} to resume; run it without --resume")

@@ -10,6 +10,7 @@ from typing import IO
 
 from runner.errors import UsageError
 from runner.jobfile import LoadedJob
+from runner.sources.streams import reads_stdin
 
 
 def open_debugger(error: BaseException, loaded: LoadedJob) -> None:
@@ -32,7 +33,8 @@ def open_debugger(error: BaseException, loaded: LoadedJob) -> None:
 
 
 def _keyboard(loaded: LoadedJob) -> IO[str] | None:
-    if getattr(loaded.job and loaded.job.input, "path", None) != "-":
+    path = getattr(loaded.job and loaded.job.input, "path", None)
+    if path is None or not reads_stdin(path, loaded.root):
         return None
     try:
         return Path("/dev/tty").open()  # until the process ends

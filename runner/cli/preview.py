@@ -93,7 +93,7 @@ def _preview(
     from runner.preview.flow import Preview
     from runner.preview.render import as_json, render_costs, render_sample
 
-    flow = Preview(ready.loaded, ready.task, ready.factory, clock)
+    flow = Preview(ready.loaded, ready.task, ready.factory, clock, say)
     samples: list[Sample] = []
     for sample in flow.samples(first, count):
         samples.append(sample)

@@ -117,6 +117,8 @@ def _input_difference(
     may_grow: bool,
     check: Check,
 ) -> str:
+    if "size" in was and "size" not in is_now:
+        return "is no regular file any more, and can be read only once"
     sizes = f"from {was.get('size', 0):,} to {is_now.get('size', 0):,} bytes"
     if is_now.get("size", 0) < was.get("size", 0):
         return f"shrank {sizes}"

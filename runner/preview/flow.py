@@ -65,6 +65,7 @@ class Preview:
         task: The task, imported.
         factory: What makes the items of a `python` input, imported; else `None`.
         clock: Time.
+        say: Writes a line for the person who watches.
         opened_seconds: How long a worker took to be set up, where the task is a class.
         total: Items of the job, where that is known without reading the input.
         has_ended: Whether the input has no items behind those that were taken.
@@ -74,6 +75,7 @@ class Preview:
     task: Task
     factory: Factory | None
     clock: Clock
+    say: Callable[[str], None]
     opened_seconds: float | None = None
     total: int | None = None
     has_ended: bool = False
@@ -94,6 +96,8 @@ class Preview:
         """
         source = self._open_source()
         self.total = source.total
+        if not source.is_repeatable:
+            self.say("the input can be read only once: what this preview takes of it is gone")
         meter, encoder = Meter(self.clock), self.job.output.encoder(self.task.columns)
         items = self._some(source.items(), first, count)
         outcomes: Outcomes[Outcome] = Outcomes(

@@ -65,6 +65,8 @@ def guess_input(path: str, root: Path) -> Guess:
     if (root / path).is_dir():
         raise UsageError(f"{path} is a folder: name its files with a glob, such as '{path}/*'")
     streams = find_streams(path, root)
+    if not streams[0].is_repeatable:
+        return Guess("text", {"path": (path, "can be read only once, so init did not look into it")})
     head, is_whole = _read_head(streams[0])
     name = PurePath(streams[0].name)
     suffix = _plain_suffix(name)

@@ -45,7 +45,10 @@ class Source(Protocol):
 
     @property
     def is_repeatable(self) -> bool:
-        """Whether the same items can be read again: standard input cannot."""
+        """Whether the same items can be read again: those of standard input or of a pipe cannot.
+
+        Where not, nobody but a run (and a preview, which says so) may read `items`.
+        """
         ...
 
     def identity(self, sizes: Mapping[str, int] | None = None) -> list[dict[str, Any]]:

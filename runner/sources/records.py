@@ -149,8 +149,8 @@ class RecordSource:
 
     @property
     def is_repeatable(self) -> bool:
-        """Whether every stream is a regular file: what comes out of a pipe comes once."""
-        return all(stream.path is not None and stream.size is not None for stream in self.streams)
+        """Whether every stream is a regular file."""
+        return all(stream.is_repeatable for stream in self.streams)
 
     def identity(self, sizes: Mapping[str, int] | None = None) -> list[dict[str, Any]]:
         """Return what shows that each file is the same."""

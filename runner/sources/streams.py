@@ -2,6 +2,9 @@
 
 A name is kept as the job file gave it (or as the glob found it below the root), so that it reads
 the same on every machine. Nothing here knows what a record is.
+
+Only a regular file may be opened more than once. A pipe gives its bytes to whoever reads them first, so that
+nothing but `Stream.blocks` opens one, and whoever only wants to look asks `is_repeatable` before.
 """
 
 from __future__ import annotations
@@ -58,7 +61,7 @@ class Stream:
 
     Attributes:
         name: As in the job file or as the glob found it: what `Where.file` says.
-        path: Where it is; `None` for standard input.
+        path: Where it is; `None` for standard input, also by another name than `-`.
         size: Its bytes when it was found; `None` where it is no regular file.
     """
 
@@ -69,7 +72,12 @@ class Stream:
     @property
     def is_plain(self) -> bool:
         """Whether its content is its bytes, and not decompressed."""
-        return self.path is None or Path(self.name).suffix.lower() not in SUFFIXES
+        return Path(self.name).suffix.lower() not in SUFFIXES
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether it can be read again: a regular file can, a pipe and standard input cannot."""
+        return self.path is not None and self.size is not None
 
     def blocks(self, block_bytes: int, start: int = 0, so_far: Sum | None = None) -> Generator[bytes]:
         """Yield the decompressed content from byte `start` on, in blocks, never empty ones.
@@ -94,12 +102,12 @@ class Stream:
     def identity(self, size: int | None = None) -> dict[str, Any]:
         """Return `{path, size, mtime_ns, inode, head}` of the file as it is now.
 
-        `head` is of `size` bytes at most. Of what is no regular file only `{path}`: a pipe can be read once.
+        `head` is of `size` bytes at most. What cannot be read again is not opened: `{path}`.
 
         Raises:
             InputBroken: It cannot be read.
         """
-        if self.path is None or self.size is None:
+        if self.path is None or not self.is_repeatable:
             return {"path": self.name}
         head_bytes = HEAD_BYTES if size is None else min(HEAD_BYTES, size)
         try:
@@ -119,8 +127,8 @@ class Stream:
         Raises:
             InputBroken: It cannot be read.
         """
-        if self.path is None:
-            return "same"  # standard input is never gone on with
+        if self.path is None or not self.is_repeatable:
+            return "same"  # what cannot be read again is never gone on with
         try:
             return check_read(self.path, number, position)
         except OSError as error:
@@ -206,7 +214,8 @@ def find_streams(path: str | list[str], root: Path) -> tuple[Stream, ...]:
     """Return the files that `path` names, each once, in its order, each proven readable.
 
     Raises:
-        InputBroken: One is missing, is a directory or cannot be read, or a glob finds nothing.
+        InputBroken: One is missing, is a directory, a device or a socket, cannot be read, or is a pipe
+            that is named twice; or a glob finds nothing.
     """
     names: dict[str, None] = {}
     for pattern in patterns(path):
@@ -218,7 +227,9 @@ def find_streams(path: str | list[str], root: Path) -> tuple[Stream, ...]:
                 path=root / pattern,
             )
         names.update(dict.fromkeys(found))
-    return tuple(_prove(name, root) for name in names)
+    streams = tuple(_prove(name, root) for name in names)
+    _check_once(streams)
+    return streams
 
 
 def find_names(pattern: str, root: Path) -> list[str]:
@@ -250,7 +261,11 @@ def _prove(name: str, root: Path) -> Stream:
         if stat.S_ISREG(found.st_mode):
             io.FileIO(path).close()
             return Stream(name, path, found.st_size)
-        # Opening a FIFO would wait for its writer.
+        if _is_stdin(found):
+            return Stream(name, None, None)  # as `-`: a socket cannot be opened by its name at all
+        if fault := _fault_of(found):
+            raise InputBroken(f"{_called(name)} {fault}", path=path)
+        # Opening a FIFO would wait for its writer, and take from it what the run is to read.
         if not os.access(path, os.R_OK):
             raise PermissionError(13, "Permission denied")
         return Stream(name, path, None)
@@ -269,6 +284,55 @@ def _prove_stdin() -> Stream:
             "standard input is closed; pipe something into the run, or name a file as path"
         ) from error
     return Stream(STDIN, None, None)
+
+
+def reads_stdin(path: str | list[str], root: Path) -> bool:
+    """Return whether `path` names standard input, as `-` or, say, as `/dev/stdin`."""
+    for name in patterns(path):
+        try:
+            if name == STDIN or _is_stdin((root / name).stat()):
+                return True
+        except (OSError, ValueError):
+            continue
+    return False
+
+
+def _is_stdin(found: os.stat_result) -> bool:
+    """Return whether what was found is what descriptor 0 reads, and no regular file, which begins anew."""
+    try:
+        return not stat.S_ISREG(found.st_mode) and os.path.samestat(found, os.fstat(0))
+    except OSError:
+        return False
+
+
+def _fault_of(found: os.stat_result) -> str:
+    """Return why what is neither a regular file nor standard input is not read; empty for a pipe."""
+    mode = found.st_mode
+    if stat.S_ISFIFO(mode) or (stat.S_ISCHR(mode) and found.st_rdev == Path(os.devnull).stat().st_rdev):
+        return ""
+    if stat.S_ISSOCK(mode):
+        return 'is a socket, which is no file; pipe what comes from it into the run (`path: "-"`)'
+    return (
+        'is a device, which may have no end; pipe into the run what is to be read of it (`path: "-"`), '
+        "or save that to a file"
+    )
+
+
+def _check_once(streams: tuple[Stream, ...]) -> None:
+    """Raise InputBroken where two names are of one pipe: the second would find nothing."""
+    seen: dict[tuple[int, int], str] = {}
+    for stream in streams:
+        if stream.is_repeatable:
+            continue
+        found = os.fstat(0) if stream.path is None else stream.path.stat()
+        mark = (found.st_dev, found.st_ino)
+        first = seen.setdefault(mark, stream.name)
+        if first != stream.name and not stat.S_ISCHR(found.st_mode):
+            raise InputBroken(
+                f"{_called(stream.name)} is the same as {_called(first)}, which can be read only once; "
+                "name it once",
+                path=stream.path,
+            )
 
 
 def _missing(name: str, path: Path, root: Path) -> str:

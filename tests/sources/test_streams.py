@@ -8,6 +8,7 @@ import io
 import lzma
 import os
 import select
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -322,6 +323,36 @@ def test_a_named_pipe_is_read_and_opening_it_does_not_wait(
     script = f"open({str(tmp_path / 'pipe')!r}, 'w').write('a\\nb\\n')"
     with subprocess.Popen([sys.executable, "-c", script]):
         assert [item.raw for item in source.items()] == [b"a\n", b"b\n"]
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("/dev/zero", r"^input file /dev/zero is a device, which may have no end; pipe into the run"),
+        ("door", r"^input file door is a socket, which is no file; pipe what comes from it into the run"),
+    ],
+)
+def test_what_is_no_file_and_no_pipe_is_refused(tmp_path: Path, path: str, message: str) -> None:
+    """Before anything opens it: a device may have no end, a socket is connected to and not opened."""
+    with socket.socket(socket.AF_UNIX) as door:
+        door.bind(os.fspath(tmp_path / "door"))
+        with pytest.raises(InputBroken, match=message):
+            find_streams(path, tmp_path)
+
+
+def test_the_null_device_is_an_empty_input(open_source: Callable[..., Any], tmp_path: Path) -> None:
+    """Scripts name it where there is nothing to do."""
+    assert list(open_source("text", tmp_path, path="/dev/null").items()) == []
+
+
+def test_nothing_but_reading_opens_a_pipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its identity is its name, and what was read of it is never compared."""
+    os.mkfifo(tmp_path / "pipe")
+    (stream,) = find_streams("pipe", tmp_path)
+    monkeypatch.setattr(io, "FileIO", None)
+    assert not stream.is_repeatable
+    assert stream.identity() == {"path": "pipe"}
+    assert stream.check_read(0, {}) == "same"
 
 
 def read_stdin(**how: Any) -> subprocess.CompletedProcess[str]:
