@@ -18,6 +18,7 @@ from runner.outcome import ExitCode, Failure, Outcome
 from runner.sinks.base import Encoder
 from runner.sinks.json_text import encode_json
 from runner.sources.base import Source
+from runner.sources.records import RecordSource
 from runner.units import format_duration
 
 if TYPE_CHECKING:
@@ -167,13 +168,16 @@ class Delivery:
         summary = self._summary
         index, before = self._watermark.mark()
         position = self._checkpoint.position
+        done = () if self._is_ordered else self._watermark.ranges()
         if before is not None:
             position = self._source.position_after(before)
+        elif done and isinstance(self._source, RecordSource):
+            position = self._source.renewed(position)
         broken = self.failures.uncommitted
         self._frozen = Checkpoint(
             index=index,
             position=position,
-            done=() if self._is_ordered else self._watermark.ranges(),
+            done=done,
             output_size=self._publication.output_size,
             dead_size=self._publication.dead_size,
             items=summary.items - broken,

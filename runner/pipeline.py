@@ -27,6 +27,7 @@ from runner.paths import near
 from runner.resumption import begin, finish_earlier, is_resumable, leave_receipt, nothing_to_resume, now_of
 from runner.run import Run
 from runner.sources.base import Source
+from runner.sources.records import RecordSource
 from runner.workers import start_engine
 
 
@@ -60,6 +61,7 @@ def run_job(run: Run) -> None:
             return _publish(run, destination, publication, checkpoint)
         _announce(run, source, destination, checkpoint)
         is_complete = _deliver(run, source, publication, delivery, checkpoint)
+        _tell_left(run, source)
         if delivery.conclude(is_complete=is_complete):
             _publish(run, destination, publication, delivery.freeze())
     finally:
@@ -183,6 +185,17 @@ def _announce(run: Run, source: Source, destination: Destination, checkpoint: Ch
         output=destination.shown,
         dead_letter=shorten(destination.dead_letter, run.loaded.root),
     )
+
+
+def _tell_left(run: Run, source: Source) -> None:
+    """Say what is no item because it has no line end yet: of a file that never gets one it never will be."""
+    left = source.left if isinstance(source, RecordSource) else {}
+    for name, size in left.items():
+        run.log.event("input.left", "warning", file=name, bytes=size)
+        run.say(
+            f"warning: the last {size:,} bytes of {near(name, run.loaded.root)} are no item, for their line "
+            "or quote has no end yet, and with `input.append: allow` more may follow; `refuse` takes them"
+        )
 
 
 def _described(run: Run, source: Source) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 FORMAT = 1
 
-Check = Callable[[str], Literal["same", "changed", "unsure"]]
+Check = Callable[[str], Literal["same", "changed", "unsure", "torn"]]
 """Reads an input file again, as far as it was read."""
 
 
@@ -131,6 +131,10 @@ def _input_difference(
     match check(was["path"]):
         case "changed":
             return "changed in the part that is done"
+        case "torn":
+            return (
+                "goes on in its last line, which the run has taken as a whole one though it had no line end"
+            )
         case "unsure" if "input" not in accept:
             return (
                 "changed where the run was reading (--accept input goes on where you know that only items "

@@ -14,8 +14,11 @@ from runner.units import Size
 Position = dict[str, Any]
 """Where an item begins; each kind of source has keys of its own."""
 
-Sameness = Literal["same", "changed", "unsure"]
-"""What is known of the part of an input file that was read."""
+Sameness = Literal["same", "changed", "unsure", "torn"]
+"""What is known of the part of an input file that was read.
+
+`torn`: it is the same, its last record was taken without a line end, and the file goes on there.
+"""
 
 MAX_RECORD_BYTES = 16 * 2**20
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from runner.item import BrokenRecord
@@ -57,9 +57,16 @@ class LineEnds:
 
 
 def cut_rows(
-    runs: Iterator[bytes | BrokenRecord], ends: LineEnds | None, max_record_bytes: int
+    runs: Iterator[bytes | BrokenRecord],
+    ends: LineEnds | None,
+    max_record_bytes: int,
+    takes_end: Callable[[int], bool] | None = None,
 ) -> Iterator[Rows | BrokenRecord]:
-    """Cut runs of whole lines into records, which may be of several lines."""
+    """Cut runs of whole lines into records, which may be of several lines.
+
+    Where a quote is open at the end, `takes_end` is given the bytes from it on, and says whether they are
+    records all the same; by default they are.
+    """
     quoted = None if ends is None else _Quoted(ends, max_record_bytes)
     for run in runs:
         if isinstance(run, BrokenRecord):
@@ -70,7 +77,7 @@ def cut_rows(
             yield _rows_of_lines(run)
         else:
             yield from _cut_quoted(run, quoted)
-    if quoted is not None:
+    if quoted is not None and quoted.held and (takes_end is None or takes_end(len(quoted.held))):
         yield from quoted.give_up("before the end of the file")
 
 

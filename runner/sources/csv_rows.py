@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
@@ -75,6 +76,7 @@ class CsvOptions(StreamOptions):
         return CsvSource(
             streams=find_streams(self.path, root),
             max_record_bytes=self.max_record_bytes,
+            may_grow=self.append == "allow",
             delimiter=self.delimiter,
             quotechar=self.quotechar,
             encoding=self.encoding,
@@ -114,8 +116,8 @@ class CsvSource(RecordSource):
                 self._read_header(self.streams[number], ends)
         for stream, numbering in numberings(self, index, position):
             with closing(self.blocks(stream, numbering.offset)) as blocks:
-                runs = without_mark(cut_runs(blocks, self.max_record_bytes), numbering)
-                records = cut_rows(runs, ends, self.max_record_bytes)
+                runs = self.runs(stream, blocks, numbering)
+                records = cut_rows(runs, ends, self.max_record_bytes, partial(self.takes_end, stream))
                 if self.columns is not None:
                     self.headers[stream.name] = self.columns
                 elif not numbering.offset:

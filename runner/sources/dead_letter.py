@@ -29,7 +29,11 @@ class DeadLetterOptions(StreamOptions):
 
     def open(self, root: Path) -> DeadLetterSource:
         """Return the source over the files found below `root`."""
-        return DeadLetterSource(streams=find_streams(self.path, root), max_record_bytes=self.max_record_bytes)
+        return DeadLetterSource(
+            streams=find_streams(self.path, root),
+            max_record_bytes=self.max_record_bytes,
+            may_grow=self.append == "allow",
+        )
 
 
 @dataclass(kw_only=True)

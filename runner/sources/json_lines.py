@@ -26,7 +26,11 @@ class JsonLinesOptions(StreamOptions):
 
     def open(self, root: Path) -> JsonLinesSource:
         """Return the source over the files found below `root`."""
-        return JsonLinesSource(streams=find_streams(self.path, root), max_record_bytes=self.max_record_bytes)
+        return JsonLinesSource(
+            streams=find_streams(self.path, root),
+            max_record_bytes=self.max_record_bytes,
+            may_grow=self.append == "allow",
+        )
 
 
 @dataclass(kw_only=True)

@@ -128,14 +128,18 @@ class RecordSource:
         max_record_bytes: A longer record becomes a `BrokenRecord`.
         block_bytes: Read at a time; changes nothing but speed and memory.
         total: Unknown, for records are not counted before they are read.
+        may_grow: Whether a file may grow until the run is gone on with: what has no end yet is no record.
         trail: What was read.
+        left: Bytes at the end of a file, by its name, that were left out for that.
     """
 
     streams: tuple[Stream, ...]
     max_record_bytes: int
     block_bytes: int = BLOCK_BYTES
     total: int | None = None
+    may_grow: bool = False
     trail: Trail = field(default_factory=Trail)
+    left: dict[str, int] = field(default_factory=dict)
 
     @property
     def quick_decode(self) -> Callable[[Any], object] | None:
@@ -165,6 +169,29 @@ class RecordSource:
         """Yield the content of the next stream from `start` on, and keep the checksum of what was read."""
         return stream.blocks(self.block_bytes, start, self.trail.begin(is_plain=stream.is_plain))
 
+    def runs(
+        self, stream: Stream, blocks: Iterable[bytes], numbering: Numbering
+    ) -> Iterator[bytes | BrokenRecord]:
+        """Yield runs of whole lines; the last may lack its line end, where that end is taken."""
+        for run in without_mark(cut_runs(blocks, self.max_record_bytes), numbering):
+            if isinstance(run, BrokenRecord):
+                is_whole, length = run.lines > 0, run.length
+            else:
+                is_whole, length = run.endswith(b"\n"), len(run)
+            if is_whole or self.takes_end(stream, length):
+                yield run
+
+    def takes_end(self, stream: Stream, length: int) -> bool:
+        """Return whether the last bytes of a file, in which a record has begun and not ended, are records.
+
+        Of a pipe they are: it has ended, and nothing can follow.
+        """
+        if self.may_grow and stream.is_repeatable:
+            self.left[stream.name] = self.left.get(stream.name, 0) + length
+            return False
+        self.trail.take_open_end()
+        return True
+
     def position_after(self, item: Item) -> Position:
         """Return `{file, offset, line, read}`.
 
@@ -181,6 +208,15 @@ class RecordSource:
         offset = where.offset + length
         read = self.trail.reached(number, offset if self.streams[number].is_plain else 0)
         return {"file": number, "offset": offset, "line": where.line + lines, "read": read}
+
+    def renewed(self, position: Position | None) -> Position:
+        """Return `position`, where this process began (`None`: the beginning), with what is read by now.
+
+        For a run that has done items behind the one that stands there, though not that one.
+        """
+        place = position or {"file": 0, "offset": 0, "line": 1}
+        offset = place["offset"] if self.streams[place["file"]].is_plain else 0
+        return {**place, "read": self.trail.reached(place["file"], offset)}
 
     def weigh(self, item: Item) -> int:
         """Return the bytes that `item` holds."""
@@ -211,7 +247,7 @@ def line_items(
     """Yield every line as an item; with `skip_blank` not those of white space only."""
     for stream, numbering in numberings(source, index, position):
         with closing(source.blocks(stream, numbering.offset)) as blocks:
-            for run in without_mark(cut_runs(blocks, source.max_record_bytes), numbering):
+            for run in source.runs(stream, blocks, numbering):
                 if isinstance(run, BrokenRecord):
                     yield numbering.take(run, run.length, lines=run.lines)
                     continue

@@ -47,7 +47,8 @@ class StreamOptions(RecordOptions):
     Example: `data/*.csv`"""
 
     append: Literal["refuse", "allow"] = "refuse"
-    """Whether an unfinished run goes on with a file that has grown since it began. Example: `allow`"""
+    """Whether an unfinished run goes on with a file that has grown since it began. With `allow`, a last line
+    that has no end yet is no item. Example: `allow`"""
 
     @field_validator("path")
     @classmethod

@@ -29,6 +29,7 @@ class TextOptions(StreamOptions):
         return TextSource(
             streams=find_streams(self.path, root),
             max_record_bytes=self.max_record_bytes,
+            may_grow=self.append == "allow",
             encoding=self.encoding,
         )
 

@@ -69,6 +69,7 @@ class Trail:
         self._sums: list[Sum] = []  # of the files begun in this process
         self._whole: list[int] = []  # checksums of the files before them
         self._before: dict[str, Any] = {"whole": [], "part": [0, 0], "base": [0, 0]}
+        self._is_open = False
 
     def go_on(self, number: int, read: dict[str, Any] | None) -> None:
         """Begin at file `number`, with what `reached` has returned in another process."""
@@ -79,23 +80,35 @@ class Trail:
     def begin(self, *, is_plain: bool) -> Sum:
         """Return the checksum of the next file. Only a plain one can be gone on with in its middle."""
         is_first = not self._sums
+        self._is_open = False
         self._sums.append(Sum(*self._before["base"]) if is_plain and is_first else Sum())
         return self._sums[-1]
+
+    def take_open_end(self) -> None:
+        """Note that the end of the file begun last is taken as a record, though it has no line end."""
+        self._is_open = True
 
     def reached(self, number: int, offset: int) -> dict[str, Any]:
         """Return what was read, and where a checksum can be gone on with before `offset` of file `number`.
 
         `{whole, part, base}`: checksums of the files that were read to their ends, offset and checksum of
-        the one behind them, and those of a mark.
+        the one behind them, and those of a mark. With `is_open: true` where the latter was read to its end,
+        and that was taken without a line end.
         """
         sums = list(self._sums)
         at = number - len(self._whole)
         whole = [*self._whole, *(each.latest[1] for each in sums[:-1])]
         part = list(sums[-1].latest) if sums else [0, 0]
-        base = list(sums[at].base(offset)) if 0 <= at < len(sums) else [0, 0]
-        if (len(whole), part[0]) < (len(self._before["whole"]), self._before["part"][0]):
+        base = (
+            list(sums[at].base(offset)) if 0 <= at < len(sums) else [0, 0] if sums else self._before["base"]
+        )
+        is_open, now = self._is_open, (len(whole), part[0])
+        before = (len(self._before["whole"]), self._before["part"][0])
+        if now <= before:
+            is_open |= self._before.get("is_open", False)
+        if now < before:
             whole, part = self._before["whole"], self._before["part"]  # what was read ahead then
-        return {"whole": whole, "part": part, "base": base}
+        return {"whole": whole, "part": part, "base": base, **({"is_open": True} if is_open else {})}
 
 
 def check_read(path: Path, number: int, position: Position) -> Sameness:
@@ -112,7 +125,8 @@ def check_read(path: Path, number: int, position: Position) -> Sameness:
     is_current = number == position["file"]
     before, now = checksums(path, size=size, base=base if is_current else 0)
     if now == value:
-        return "same"
+        is_open = size is not None and read.get("is_open", False)
+        return "torn" if is_open and path.stat().st_size > size else "same"
     is_done = number < position["file"] or (is_current and before != base_value)
     return "changed" if is_done else "unsure"
 

@@ -205,3 +205,28 @@ def test_a_python_input_that_changed_is_not_gone_on_with():
         list(options.bind(lambda: iter([1, 5, 3, 4])).items(2, position))
     with pytest.raises(Refused, match="not what they were"):
         list(options.bind(lambda: iter([1])).items(2, position))
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "raws", "left"),
+    [
+        ("text", b"a\nb", [b"a\n"], 1),
+        ("text", b"a\n", [b"a\n"], 0),
+        ("text", b"ab", [], 2),
+        ("text", b"a\n" + b"b" * 99, [b"a\n"], 99),
+        ("jsonl", b"1\n2\n3", [b"1\n", b"2\n"], 1),
+        ("dead_letter", b"{}\n{", [b"{}\n"], 1),
+        ("csv", b"h\na\nb", [b"a\n"], 1),
+        ("csv", b"h", [], 1),
+        ("csv", b'h\na\n"b\nc\n', [b"a\n"], 5),
+        ("csv", b'h\na\n"b\nc', [b"a\n"], 4),
+        ("csv", b'h\na\n"b\nc"\n', [b"a\n", b'"b\nc"\n'], 0),
+    ],
+)
+def test_what_has_no_end_yet_is_no_record_of_a_file_that_may_grow(
+    read: Callable[..., Any], kind: str, content: bytes, raws: list[bytes], left: int
+) -> None:
+    """A line, also one that is too long already, or a quote; how much that is can be asked."""
+    reading = read(kind, content, append="allow", max_record_bytes="50B")
+    assert reading.raws == raws
+    assert sum(reading.source.left.values()) == left
