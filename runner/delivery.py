@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from runner.engine.attempt import message_of, type_name
 from runner.engine.window import Outcomes
 from runner.errors import RowRefused
 from runner.failures import PASSED, Failures
@@ -15,6 +14,7 @@ from runner.ledger.dead_letter import dead_letter
 from runner.ledger.publication import Publication
 from runner.ledger.watermark import Watermark
 from runner.outcome import ExitCode, Failure, Outcome
+from runner.raised import message_of, type_name
 from runner.sinks.base import Encoder
 from runner.sinks.json_text import encode_json
 from runner.sources.base import Source

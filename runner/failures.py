@@ -6,7 +6,6 @@ from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from runner.engine.attempt import message_of
 from runner.errors import ItemRefused
 from runner.item import Item, Where
 from runner.ledger.checkpoint import Checkpoint
@@ -14,6 +13,7 @@ from runner.observers.attempts import AttemptObserver
 from runner.observers.log import FailureLog
 from runner.outcome import Failure, FailureGroup
 from runner.policies.budget import FailureBudget
+from runner.raised import is_a, message_of
 
 if TYPE_CHECKING:
     from runner.run import Run
@@ -148,7 +148,7 @@ class Failures:
         if self._log.wants_more(kind, now):
             error = {"stage": failure.stage, "type": failure.type, "message": failure.message}
             data = {"index": item.index, "where": item.where._asdict(), "error": error}
-            is_theirs = failure.stage in ("task", "convert") and not isinstance(failure.error, ItemRefused)
+            is_theirs = failure.stage in ("task", "convert") and not is_a(failure.error, ItemRefused)
             if is_theirs and failure.error is not None:
                 data["traceback"] = self._frames(failure.error)
         self._log.failed(kind, now, **data)

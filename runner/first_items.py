@@ -12,6 +12,7 @@ from itertools import islice
 from runner.errors import InputBroken, ItemRefused, MalformedRecord, Refused
 from runner.item import BrokenRecord
 from runner.jobfile import LoadedJob
+from runner.raised import said_of
 from runner.sources.base import Source
 from runner.sources.csv_rows import CsvOptions
 from runner.sources.python_iterable import PythonOptions
@@ -92,7 +93,7 @@ def _refusals(values: list[object], task: Task) -> list[TaskFault]:
         except ItemRefused as error:
             reasons.append(str(error))
         except Exception as error:  # a validator of the user's
-            reasons.append(f"{type(error).__name__}: {error}")
+            reasons.append(said_of(error))
     if not reasons:
         return []
     number = f"the first {len(reasons)} items are" if len(reasons) > 1 else "the only item is"

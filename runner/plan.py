@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from runner.destination import Destination, shorten
-from runner.engine.attempt import message_of, type_name
 from runner.errors import ItemFault
 from runner.item import BrokenRecord, Item
 from runner.jobfile import Job
@@ -22,6 +21,7 @@ from runner.jobfile.origin import SetValue, set_values
 from runner.jobfile.worst_case import WorstCase, worst_case
 from runner.ledger.checkpoint import Checkpoint
 from runner.outcome import ExitCode
+from runner.raised import is_a, message_of, type_name
 from runner.resumption import Foresight, foresee
 from runner.run import Run
 from runner.sources.base import Source
@@ -270,9 +270,7 @@ def _as_the_task_sees_it(item: Item, source: Source, task: Task) -> FirstItem:
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        told = (
-            message_of(error) if isinstance(error, ItemFault) else f"{type_name(error)}: {message_of(error)}"
-        )
+        told = message_of(error) if is_a(error, ItemFault) else f"{type_name(error)}: {message_of(error)}"
         return FirstItem(item.index, place, value, "", told)
 
 

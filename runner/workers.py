@@ -11,7 +11,7 @@ from typing import Any
 from weakref import WeakSet
 
 from runner.delivery import Delivery
-from runner.engine.attempt import make_attempt, make_full_attempt, message_of, rescue, type_name
+from runner.engine.attempt import make_attempt, make_full_attempt, rescue
 from runner.engine.guarded import GuardedPool, Policies
 from runner.engine.messages import Message
 from runner.engine.pool import Pool
@@ -24,6 +24,7 @@ from runner.ledger.checkpoint import Checkpoint
 from runner.observers.summary import escape
 from runner.outcome import Outcome
 from runner.policies.rate_limit import RateLimit
+from runner.raised import message_of, type_name
 from runner.run import Run
 from runner.sources.base import Source
 from runner.task import user_frames

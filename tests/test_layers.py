@@ -18,6 +18,7 @@ import pytest
 RUNNER = Path(__file__).parents[1] / "runner"
 
 GROUND = {"errors", "item", "outcome", "clock", "files", "paths", "units", "options", "sizing", "masking"}
+GROUND |= {"raised"}
 SIDES = {"task", "sources", "sinks", "policies", "ledger", "observers"}
 INSIDE = {"ground", "engine", "jobfile", "config", "review", "first_items", "lint", "destination"} | SIDES
 

@@ -10,6 +10,7 @@ from typing import IO
 
 from runner.errors import UsageError
 from runner.jobfile import LoadedJob
+from runner.raised import trace_of
 from runner.sources.streams import reads_stdin
 
 
@@ -21,7 +22,7 @@ def open_debugger(error: BaseException, loaded: LoadedJob) -> None:
     Raises:
         UsageError: Standard input is the job's input, and there is no terminal to type at.
     """
-    trace = error.__traceback__
+    trace = trace_of(error)
     if trace is None:
         return
     debugger = pdb.Pdb(stdin=_keyboard(loaded), stdout=sys.stderr)

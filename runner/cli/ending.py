@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from runner.errors import Broken, JobInvalid, Locked, Refused, UsageError
 from runner.observers.log import RunLog
 from runner.observers.summary import escape, render_summary, summary_json
 from runner.outcome import ExitCode, RunSummary
+from runner.raised import said_of, show
 
 
 def explain(error: BaseException, summary: RunSummary) -> None:
@@ -36,8 +36,8 @@ def explain(error: BaseException, summary: RunSummary) -> None:
         _end(summary, "interrupted", ExitCode.INTERRUPTED, "stopped by SIGINT before the run began")
     else:
         say("runner has a bug; please report this:")
-        say("".join(traceback.format_exception(error)))
-        _end(summary, "broken", ExitCode.BUG, f"a bug of runner: {type(error).__name__}: {error}")
+        say(show(error))
+        _end(summary, "broken", ExitCode.BUG, f"a bug of runner: {said_of(error)}")
 
 
 def _texts(files: Iterator[str]) -> dict[str, str]:

@@ -11,11 +11,10 @@ from collections.abc import Callable
 from types import GeneratorType
 from typing import Any
 
-from runner.errors import ItemFault, MalformedRecord
+from runner.errors import MalformedRecord
 from runner.item import BrokenRecord, Context, Current, Item
 from runner.outcome import Failure, Outcome
-
-MOST_MESSAGE_BYTES = 4096
+from runner.raised import drop_first_frame, message_of, type_name
 
 
 def make_attempt(
@@ -166,31 +165,5 @@ def _explained(decode: Callable[[Item], object], item: Item, error: BaseExceptio
 
 def rescue(item: Item, error: BaseException, *, stage: str = "task") -> Outcome:
     """Return the outcome of an item whose attempt raised `error` in `stage`."""
-    if error.__traceback__ is not None:
-        # Our own frame says nothing to the user and holds the item and its value.
-        error.__traceback__ = error.__traceback__.tb_next
+    drop_first_frame(error)  # ours says nothing to the user and holds the item and its value
     return Outcome(item, None, 0, Failure(stage, type_name(error), message_of(error), error))
-
-
-def type_name(error: BaseException) -> str:
-    """Return the exception's class as a person would write it: `ValueError`, `jobs.airports.Busy`."""
-    kind = type(error)
-    if kind.__module__ == "builtins" or isinstance(error, ItemFault):
-        return kind.__qualname__
-    return f"{kind.__module__}.{kind.__qualname__}"
-
-
-def message_of(error: BaseException, mask: Callable[[str], str] = str) -> str:
-    """Return the text of `error`, never empty and at most 4 KiB; also when its `__str__` raises.
-
-    `mask` takes secrets out of it before it is cut.
-    """
-    try:
-        text = str(error)
-    except BaseException as broken:  # user code again, and nothing it does may end the worker
-        text = f"(its message could not be read: {type(broken).__name__})"
-    text = mask(text) or f"({type(error).__name__} without a message)"
-    data = text.encode("utf-8", "backslashreplace")
-    if len(data) <= MOST_MESSAGE_BYTES:
-        return data.decode("utf-8")
-    return data[:MOST_MESSAGE_BYTES].decode("utf-8", "ignore") + f"… ({len(data):,} bytes in all)"

@@ -15,14 +15,15 @@ from types import FrameType, TracebackType
 from typing import Any, NamedTuple, Protocol
 
 from runner.clock import Clock
-from runner.engine.attempt import message_of, type_name
+from runner.engine.attempt import make_full_attempt
 from runner.engine.messages import LONGEST_GRACE
 from runner.errors import AttemptTimeout, WorkerBroken
 from runner.item import Item
 from runner.outcome import Failure, Outcome
+from runner.raised import message_of, type_name
 from runner.units import format_duration
 
-_ATTEMPT_FILE = message_of.__code__.co_filename  # where the frames of the task end
+_ATTEMPT_FILE = make_full_attempt.__code__.co_filename  # where the frames of the task end
 GONE = "gone"
 """To the keeper: a worker has left its seat for good."""
 WAKE = "wake"

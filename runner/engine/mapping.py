@@ -8,10 +8,10 @@ from itertools import chain
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar, cast
 
-from runner.engine.attempt import message_of
 from runner.engine.threads import ThreadPool, shared
 from runner.engine.window import Outcomes
 from runner.errors import TaskFailed
+from runner.raised import drop_first_frame, is_a, message_of, short_name
 from runner.sizing import default_size, default_window
 
 T = TypeVar("T")
@@ -32,12 +32,10 @@ class _Raised(Iterator[Any]):
         if error is None:
             raise StopIteration
         try:
-            is_plain = isinstance(error, Exception) and not isinstance(
-                error, StopIteration | StopAsyncIteration
-            )
+            is_plain = is_a(error, Exception) and not is_a(error, StopIteration, StopAsyncIteration)
             if is_plain or not self._is_own:
                 raise error
-            raise TaskFailed(f"the task raised {type(error).__name__}: {message_of(error)}") from error
+            raise TaskFailed(f"the task raised {short_name(type(error))}: {message_of(error)}") from error
         finally:
             del error  # no cycle through this frame
 
@@ -50,9 +48,8 @@ class _Rescue:
 
     def __call__(self, item: object, error: BaseException) -> _Raised:
         self.has_failed = True
-        # The first frame is the worker's: it says nothing to the user, and would keep the chunk alive.
-        trace = error.__traceback__
-        return _Raised(error.with_traceback(trace.tb_next if trace is not None else None))
+        drop_first_frame(error)  # the worker's: it says nothing to the user, and would keep the chunk alive
+        return _Raised(error)
 
 
 class _Runs(Iterator[Iterator[Any]]):

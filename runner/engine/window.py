@@ -38,6 +38,7 @@ from runner.engine.messages import END, EXITED, LONGEST_GRACE, WAKE, Message
 from runner.engine.pool import Pool
 from runner.engine.reader import Reader
 from runner.errors import InputBroken, WorkerBroken
+from runner.raised import is_a, said_of
 
 R = TypeVar("R")
 
@@ -226,10 +227,10 @@ class Outcomes(Iterator[list[R]]):
             self._total, self._error = detail, self._error or error
         elif kind == EXITED:
             self._exited += 1
-            if isinstance(error, WorkerBroken):
+            if is_a(error, WorkerBroken):
                 self._error = self._error or error
             elif error is not None:
-                self._error = WorkerBroken(f"a worker thread ended by itself: {error!r}")
+                self._error = WorkerBroken(f"a worker thread ended by itself: {said_of(error)}")
                 self._error.__cause__ = error
             if error is not None:
                 self.drain(grace=BROKEN_GRACE)
@@ -247,9 +248,9 @@ class Outcomes(Iterator[list[R]]):
         error, self._error = self._error, None
         self.complete = all_delivered and error is None
         try:
-            if isinstance(error, StopIteration):  # raised raw it would look like the end of the results
+            if is_a(error, StopIteration):  # raised raw it would look like the end of the results
                 raise InputBroken("the input raised StopIteration") from error
-            if error is not None and (all_delivered or isinstance(error, WorkerBroken)):
+            if error is not None and (all_delivered or is_a(error, WorkerBroken)):
                 raise error
         finally:
             del error  # no cycle through this frame

@@ -16,6 +16,7 @@ from runner.job_tests.written import Writer
 from runner.jobfile.job_tests import ExpectedError, JobTest
 from runner.outcome import Failure
 from runner.policies.retry import RetryPolicy
+from runner.raised import bases_of, full_name, is_a, short_name
 from runner.task import user_frames
 
 Status = Literal["passed", "failed", "unfilled", "broken"]
@@ -85,9 +86,9 @@ def explain_retry(failure: Failure, retry: RetryPolicy | None) -> str:
     if retry is None:
         return "the job has no `retry`: one attempt for every item"
     for number, rule in enumerate(retry.rules, 1):
-        if isinstance(failure.error, rule.errors):
+        if rule.is_for(failure.error):
             return f"rule {number} of `retry` is for {failure.type}: {rule.attempts} attempts in all"
-    named = ", ".join(error.__name__ for rule in retry.rules for error in rule.errors)
+    named = ", ".join(short_name(error) for rule in retry.rules for error in rule.errors)
     return f"no rule of `retry` is for {failure.type}; there are rules for {named}"
 
 
@@ -149,14 +150,14 @@ def _judge_error(expected: ExpectedError, got: Got, prepared: Prepared) -> Itera
 def _names_of(failure: Failure) -> set[str]:
     """Return the names of a failure: its own, and those of the classes it is derived from."""
     names = {failure.type}
-    for kind in type(failure.error).__mro__ if failure.error is not None else ():
-        names |= {kind.__qualname__, f"{kind.__module__}.{kind.__qualname__}"}
+    for kind in bases_of(type(failure.error)) if failure.error is not None else ():
+        names |= {short_name(kind), full_name(kind)}
     return names
 
 
 def _frames(failure: Failure, prepared: Prepared) -> Iterator[str]:
     """Yield the traceback of a failure that came out of the project, not of one that the test put there."""
-    if failure.error is None or isinstance(failure.error, ItemFault):
+    if failure.error is None or is_a(failure.error, ItemFault):
         return
     text = user_frames(failure.error, prepared.loaded.secrets.mask)
     if f'File "{prepared.loaded.root}' in text:

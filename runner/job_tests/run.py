@@ -11,13 +11,13 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 
 from runner.config import Config
-from runner.engine.attempt import message_of, type_name
 from runner.errors import RowRefused, RunnerError
 from runner.job_tests.faulty import Injected, error_maker, make_faulty
 from runner.job_tests.prepare import Prepared, TestBroken
 from runner.job_tests.written import Writer
 from runner.jobfile.job_tests import InjectedFault, JobTest
 from runner.outcome import Failure
+from runner.raised import message_of, type_name
 from runner.task import Policy, TaskFault, find_exception
 from runner.testing import TaskRun, VirtualClock, run_task
 

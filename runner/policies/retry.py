@@ -18,6 +18,7 @@ from pydantic import AfterValidator, Field
 
 from runner.options import Options
 from runner.policies.backoff import Backoff
+from runner.raised import is_a
 
 MOST_ATTEMPTS = 1000
 """Arbitrary; who needs more has a job that should wait outside."""
@@ -71,7 +72,7 @@ class Rule:
         As an `except` clause finds it: `isinstance` would ask the class, and what that answers, or raises,
         is the business of its author.
         """
-        return any(kind is each for kind in type(error).__mro__ for each in self.errors)
+        return is_a(error, *self.errors)
 
 
 class Decision(NamedTuple):

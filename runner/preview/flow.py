@@ -16,7 +16,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from runner.clock import Clock
-from runner.engine.attempt import make_full_attempt, message_of, type_name
+from runner.engine.attempt import make_full_attempt
 from runner.engine.guarded import GuardedPool, Policies
 from runner.engine.messages import Message
 from runner.engine.window import Outcomes
@@ -26,6 +26,7 @@ from runner.jobfile import Job, LoadedJob
 from runner.outcome import Failure, Outcome
 from runner.policies.rate_limit import RateLimit
 from runner.preview.meter import Cost, Meter
+from runner.raised import message_of, type_name
 from runner.sinks.base import Encoder
 from runner.sinks.json_text import encode_json
 from runner.sources.base import Source

@@ -12,6 +12,7 @@ from runner.outcome import Failure
 from runner.policies.retry import RetryPolicy
 from runner.preview.advice import Advice, Summary, advise, format_span, summarize
 from runner.preview.flow import Preview, Sample
+from runner.raised import is_a
 from runner.sizing import usable_cpus
 from runner.task import user_frames
 
@@ -47,7 +48,7 @@ def render_sample(sample: Sample, loaded: LoadedJob, retry: RetryPolicy | None) 
 def _failed(failure: Failure, mask: Any, retry: RetryPolicy | None) -> list[str]:
     kind = f"{failure.type} ({failure.stage})" if failure.stage != "task" else failure.type
     lines = [f"  !! {escape(kind)}: {escape(mask(failure.message), MOST_SHOWN)}"]
-    if failure.error is not None and not isinstance(failure.error, ItemFault):
+    if failure.error is not None and not is_a(failure.error, ItemFault):
         text = user_frames(failure.error, mask)
         frames = [line for line in text.splitlines()[:-1] if line.strip()]
         lines += [f"     {escape(line)}" for line in frames]
@@ -58,7 +59,7 @@ def _failed(failure: Failure, mask: Any, retry: RetryPolicy | None) -> list[str]
 
 def _what_a_run_would_do(error: BaseException, retry: RetryPolicy) -> str:
     for number, rule in enumerate(retry.rules, 1):
-        if isinstance(error, rule.errors):
+        if rule.is_for(error):
             if rule.attempts > 1:
                 return f"a run would try again: rule {number} of `retry` has {rule.attempts} attempts"
             return (

@@ -17,6 +17,7 @@ from pydantic import Field
 
 from runner.errors import InputBroken, Refused
 from runner.item import Item, Where
+from runner.raised import said_of
 from runner.sources.base import Position, Sameness, SourceOptions
 
 
@@ -146,11 +147,9 @@ class PythonSource:
             raise self._broken(error, index) from error
 
     def _broken(self, error: BaseException, index: int) -> InputBroken:
-        try:
-            said = f"{type(error).__name__}: {error}"
-        except Exception:  # a `__str__` that raises
-            said = type(error).__name__
-        return InputBroken(f"{self.name} stopped after {index} items with {said}; the log has its traceback")
+        return InputBroken(
+            f"{self.name} stopped after {index} items with {said_of(error)}; the log has its traceback"
+        )
 
 
 class _Chained(Where):

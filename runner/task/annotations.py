@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runner.item import Context
+from runner.raised import message_of, short_name
 from runner.task.form import CONTEXT_NAMES, call_of, layers, signature_of
 
 
@@ -133,7 +134,7 @@ class _Reader:
             return _resolved(annotation, self._namespace)
         except Exception as error:  # a text may be any expression of the user's
             text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
-            self.unresolved.append(Unresolved(name, text, f"{type(error).__name__}: {error}"))
+            self.unresolved.append(Unresolved(name, text, f"{short_name(type(error))}: {message_of(error)}"))
             return Any
 
 

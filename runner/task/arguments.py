@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from runner.errors import ItemRefused
+from runner.raised import said_of
 from runner.task.annotations import Annotations
 from runner.task.conversion import NotConvertible, make_converter
 from runner.task.fault import TaskFault
@@ -35,14 +36,10 @@ def convert_arguments(
         except ItemRefused as error:
             faults += [_fault(annotations.name, name, each.path, each.text) for each in error.found]
         except Exception as error:  # a validator of the user's
-            faults.append(_fault(annotations.name, name, (), f"cannot be converted: {_said(error)}"))
+            faults.append(_fault(annotations.name, name, (), f"cannot be converted: {said_of(error)}"))
     return converted, faults
 
 
 def _fault(task: str, name: str, path: tuple[str | int, ...], text: str) -> TaskFault:
     where = name + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
     return TaskFault("argument-type", f"`{where}` of `{task}` {text}", argument=name, path=path)
-
-
-def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".removesuffix(": ")

@@ -31,6 +31,7 @@ from pydantic import PydanticUndefinedAnnotation, PydanticUserError, TypeAdapter
 
 from runner.errors import ItemRefused
 from runner.item import ValueKind
+from runner.raised import message_of, short_name
 from runner.task.mismatch import Mismatch, mismatches, sentence, shown, timestamp
 from runner.task.record import alternatives, bare, is_unknown, record_of, takes_none
 from runner.task.timestamps import timestamp_finder
@@ -110,7 +111,7 @@ def _adapter(annotation: object) -> TypeAdapter[Any]:
     except PydanticUserError as error:
         raise NotConvertible(_first_sentence(str(error))) from error
     except Exception as error:  # the user's own code takes part in this
-        raise NotConvertible(f"{type(error).__name__}: {_first_sentence(str(error))}") from error
+        raise NotConvertible(f"{short_name(type(error))}: {_first_sentence(message_of(error))}") from error
     return adapter
 
 

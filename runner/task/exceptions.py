@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
+from runner.raised import is_a, message_of, said_of
 from runner.task.fault import TaskFault, nearest
 from runner.task.frames import user_frames
 from runner.task.locate import locate
@@ -78,11 +79,11 @@ def _forbidden(name: str, parts: Sequence[str], policies: Sequence[Policy]) -> T
 
 
 def _not_found(name: str, error: BaseException) -> TaskFault:
-    if isinstance(error, ModuleNotFoundError | AttributeError):
-        missing = f"no module `{error.name}`" if isinstance(error, ModuleNotFoundError) else str(error)
+    if is_a(error, ModuleNotFoundError, AttributeError):
+        missing = f"no module `{error.name}`" if type(error) is ModuleNotFoundError else message_of(error)
         return TaskFault("unknown-exception", f"there is no exception `{name}`: {missing}")
-    what = f"{type(error).__name__}: {error}"
-    return TaskFault("import-failed", f"`{name}` cannot be imported: {what}", None, (user_frames(error),))
+    what = f"`{name}` cannot be imported: {said_of(error)}"
+    return TaskFault("import-failed", what, None, (user_frames(error),))
 
 
 def _no_built_in(name: str) -> TaskFault:

@@ -7,8 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from runner.raised import show
+
 if TYPE_CHECKING:
-    from traceback import FrameSummary, TracebackException
+    from traceback import FrameSummary
 
 _NOT_THEIRS = (
     "<frozen ",  # the importer proper
@@ -24,28 +26,11 @@ def user_frames(error: BaseException, mask: Callable[[str], str] = str) -> str:
     It is what Python prints otherwise, the source of each frame included, and at most 16 KiB long.
     `mask` takes secrets out of it before it is cut.
     """
-    from traceback import TracebackException
-
-    # `max_group_*` and repeated frames are cut by Python itself; a `__str__` that raises is caught.
-    shown = TracebackException.from_exception(error)
-    _keep_user_frames(shown)
-    text = mask("".join(shown.format()).rstrip())
+    text = mask(show(error, _is_users))
     if len(text) <= _MOST_TEXT:
         return text
     half = _MOST_TEXT // 2
     return f"{text[:half]}\n  … {len(text) - 2 * half} characters left out …\n{text[-half:]}"
-
-
-def _keep_user_frames(shown: TracebackException) -> None:
-    waiting: list[TracebackException | None] = [shown]
-    seen: set[int] = set()
-    while waiting:
-        each = waiting.pop()
-        if each is None or id(each) in seen:
-            continue
-        seen.add(id(each))
-        each.stack[:] = [frame for frame in each.stack if _is_users(frame)]
-        waiting += [each.__cause__, each.__context__, *(each.exceptions or ())]
 
 
 def _is_users(frame: FrameSummary) -> bool:

@@ -11,6 +11,7 @@ from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, cast
 
 from runner.item import ValueKind
+from runner.raised import said_of
 from runner.task.fault import TaskFault, TaskRejected, nearest
 from runner.task.form import is_async, is_generator, open_task
 from runner.task.frames import user_frames
@@ -191,19 +192,19 @@ def _import(name: str, dotted: str) -> ModuleType | None:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a module may call sys.exit(), too
-        if isinstance(error, ModuleNotFoundError) and error.name == name:
+        if type(error) is ModuleNotFoundError and error.name == name:
             return None
         raise TaskRejected([_import_failed(name, dotted, error)]) from error
 
 
 def _import_failed(name: str, dotted: str, error: BaseException) -> TaskFault:
     hint = None
-    if isinstance(error, ModuleNotFoundError) and error.name:
+    if type(error) is ModuleNotFoundError and error.name:
         missing = error.name.partition(".")[0]
         if missing != dotted.partition(".")[0]:
             hint = f"install what provides `{missing}`, or see whether the right environment is active"
-    what = f"{type(error).__name__}: {_first_line(error)}".removesuffix(": ")
-    return TaskFault("import-failed", f"`{name}` cannot be imported: {what}", hint, (user_frames(error),))
+    what = f"`{name}` cannot be imported: {said_of(error)}"
+    return TaskFault("import-failed", what, hint, (user_frames(error),))
 
 
 def _attribute(owner: object, name: str, dotted: str, path: str) -> object:
@@ -214,7 +215,7 @@ def _attribute(owner: object, name: str, dotted: str, path: str) -> object:
     except Exception as error:  # a module's `__getattr__` is the user's code
         fault = TaskFault(
             "import-failed",
-            f"`{path}.{name}` cannot be read: {_first_line(error)}",
+            f"`{path}.{name}` cannot be read: {said_of(error)}",
             None,
             (user_frames(error),),
         )
@@ -252,10 +253,3 @@ def _check_form(dotted: str, found: object) -> TaskFault | None:
     if is_async(cast("TaskFunction", found)):
         return form_fault(dotted, "async")
     return None
-
-
-def _first_line(error: BaseException) -> str:
-    try:
-        return next(iter(str(error).splitlines()), "")
-    except Exception:  # a `__str__` of the user's that raises
-        return "(its text cannot be shown)"

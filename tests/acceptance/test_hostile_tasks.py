@@ -62,6 +62,53 @@ TASKS = """\
         error.__cause__ = error
         raise error
 
+    class ApiError(Exception):
+        def __init__(self, payload):
+            super().__init__(payload["message"])
+            self.payload = payload
+        def __getattr__(self, name):
+            return self.payload[name]
+
+    class Closed(Exception):
+        def __getattribute__(self, name):
+            raise SystemExit(name)
+
+    class NoClass(Exception):
+        __class__ = __notes__ = __traceback__ = property(lambda self: 1 / 0)
+
+    class Nameless(type):
+        def __getattribute__(cls, name):
+            if name in ("__name__", "__qualname__", "__mro__"):
+                raise LookupError(name)
+            return super().__getattribute__(name)
+
+    class Unnamed(Exception, metaclass=Nameless):
+        pass
+
+    class NoParts(ExceptionGroup):
+        exceptions = property(lambda self: 1 / 0)
+
+    class Half(Exception):
+        pass
+    Half.__qualname__ = "Half\\ud800"
+
+    MALFORMED = SyntaxError("bad grammar", ("x.py", 3, 1, "a b"))
+    MALFORMED.lineno = MALFORMED.offset = MALFORMED.text = Unprintable()
+
+    CLOSED_BOOKS = [
+        ApiError({"message": "gone"}), Closed("shut"), NoClass("none"), Unnamed("who"),
+        NoParts("both", [ValueError("one")]), Half("half"), MALFORMED,
+    ]
+
+    def raises_closed_books(n, context: runner.Context):
+        raise CLOSED_BOOKS[n]
+
+    class NeverOpened:
+        def __init__(self):
+            raise CLOSED_BOOKS[0]
+        def __call__(self, n):
+            return n
+
     def asks_for_odd_times(n, context: runner.Context):
         if context.attempt == 1:
             error = ConnectionError("later")
@@ -175,6 +222,63 @@ def test_every_exception_is_the_failure_of_its_item(
     types = {dead["item"]: dead["error"]["type"] for dead in hostile.lines("out.failed.jsonl")}
     assert types[2] == "RuntimeError", "the exception was never made; what its class raised is the failure"
     assert (types[0], types[3], types[5]) == ("hostile.Unprintable", "hostile.Strange", "KeyboardInterrupt")
+
+
+@pytest.mark.parametrize(
+    "keys", [{}, {"retry": QUICK}, {"retry": {**QUICK, "errors": ["hostile.ApiError", "hostile.Unnamed"]}}]
+)
+def test_an_exception_that_does_not_let_itself_be_looked_at_is_the_failure_of_its_item(
+    hostile: Project, keys: dict[str, object]
+) -> None:
+    """With its type, its message and the user's frames, in the dead letters, the log and the summary."""
+    hostile.job(
+        task="hostile.raises_closed_books",
+        input={"type": "range", "stop": 7},
+        failures={"tolerate": "all"},
+        **keys,
+    )
+    done = hostile.run()
+    assert done.code == 0, done.err
+    assert "Traceback" not in done.err
+    dead = [each["error"] for each in hostile.lines("out.failed.jsonl")]
+    assert [(each["type"], each["message"]) for each in dead[:6]] == [
+        ("hostile.ApiError", "gone"),
+        ("hostile.Closed", "shut"),
+        ("hostile.NoClass", "none"),
+        ("hostile.Unnamed", "who"),
+        ("hostile.NoParts", "both (1 sub-exception)"),
+        ("hostile.Half\\ud800", "half"),
+    ]
+    assert dead[6]["type"] == "SyntaxError"
+    assert "hostile.ApiError" in done.err
+    failed = [event for event in hostile.logged() if event["event"] == "item.failed"]
+    assert len(failed) == 7
+    for event in failed:
+        assert "raise CLOSED_BOOKS[n]" in event["traceback"]
+        assert event["error"]["type"] in event["traceback"]
+
+
+def test_such_an_exception_is_shown_by_every_other_command(hostile: Project) -> None:
+    """`preview`, `test`, `validate --import`, and where a worker is set up."""
+    tests = [{"name": f"book {n}", "item": n, "error": {"type": "OSError"}} for n in range(7)]
+    hostile.job(task="hostile.raises_closed_books", input={"type": "range", "stop": 7}, tests=tests)
+    done = hostile.runner("preview", "job.yaml", "-n", "7")
+    assert done.code == 1, done.err
+    assert "!! hostile.Unnamed: who" in done.err
+    assert done.err.count("raise CLOSED_BOOKS[n]") == 7
+    done = hostile.runner("test", "job.yaml")
+    assert done.code == 1, done.err
+    assert "got hostile.NoClass" in done.out
+    hostile.job(task="hostile.NeverOpened")
+    done = hostile.run()
+    assert done.code == 4, done.err
+    assert "`hostile.NeverOpened` raised hostile.ApiError: gone" in done.err
+    hostile.write("early.py", "import hostile\nraise hostile.CLOSED_BOOKS[0]\n")
+    hostile.job(task="early.f")
+    for command, code in (("validate", 1), ("run", 78)):
+        done = hostile.runner(command, "job.yaml", *(["--import"] if code == 1 else []))
+        assert done.code == code, done.err
+        assert "`early` cannot be imported: ApiError: gone" in done.out + done.err
 
 
 def test_a_wait_that_makes_no_sense_is_none(hostile: Project) -> None:

@@ -7,10 +7,11 @@ import weakref
 
 import pytest
 
-from runner.engine.attempt import MOST_MESSAGE_BYTES, make_attempt, message_of, rescue, type_name
+from runner.engine.attempt import make_attempt, rescue
 from runner.errors import ItemRefused, MalformedRecord, RowRefused
 from runner.item import NOWHERE, BrokenRecord, Item
 from runner.outcome import Outcome
+from runner.raised import MOST_MESSAGE_BYTES, message_of, type_name
 
 ITEM = Item(7, b"raw\n", NOWHERE)
 
