@@ -9,12 +9,13 @@ more is written. This is the only importer of structlog.
 
 from __future__ import annotations
 
+import fcntl
 import io
 import logging
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -91,6 +92,8 @@ class RunLog:
                 if self._file is None:
                     self.path.parent.mkdir(parents=True, exist_ok=True)
                     self._file = io.FileIO(self.path, "a")
+                    with suppress(OSError):  # a file system without locks
+                        fcntl.flock(self._file, fcntl.LOCK_SH)  # see `forget_old_runs`
                 self._file.write(line + b"\n")
             except OSError as error:
                 self._fail(error)
@@ -278,10 +281,25 @@ class FailureLog:
 
 
 def forget_old_runs(runs: Path, keep: int = KEPT_RUNS) -> None:
-    """Remove all but the last `keep` run folders; their names begin with the time. Never raises."""
+    """Remove all but the last `keep` run folders; their names begin with the time. Never raises.
+
+    That of a run at work stays, however old its name is: this one's, when it goes on with an old one.
+    """
     try:
         folders = sorted(entry for entry in runs.iterdir() if entry.is_dir() and not entry.is_symlink())
     except OSError:
         return
     for folder in folders[:-keep]:
-        shutil.rmtree(folder, ignore_errors=True)
+        if not _is_written(folder / "log.jsonl"):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_written(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False

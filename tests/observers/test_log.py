@@ -172,6 +172,20 @@ def test_old_runs_are_forgotten_by_name(tmp_path):
     ]
 
 
+def test_the_log_of_a_run_at_work_is_not_forgotten(tmp_path):
+    """However long it runs, or however old the name is that it goes on under."""
+    old = RunLog(tmp_path / "20260101/log.jsonl", run_id="20260101", job="hubs")
+    old.event("run.started")
+    for day in range(2, 9):
+        (tmp_path / f"2026010{day}").mkdir()
+    forget_old_runs(tmp_path, keep=3)
+    old.event("run.finished")
+    assert len(lines(old)) == 2
+    old.close()
+    forget_old_runs(tmp_path, keep=3)
+    assert not (tmp_path / "20260101").exists()
+
+
 def test_forgetting_where_nothing_was_is_quiet(tmp_path):
     """A first run has no old ones."""
     forget_old_runs(tmp_path / "absent")

@@ -92,7 +92,8 @@ def test_an_error_that_cannot_say_itself_is_named_by_its_type() -> None:
         raise MuteError
 
     with pytest.raises(
-        InputBroken, match=r"stopped after 0 items with MuteError; the log has its traceback$"
+        InputBroken,
+        match=r"stopped after 0 items MuteError: \(its message could not be read: RuntimeError\); the log has its traceback$",
     ):
         next(bind(factory).items())
 
