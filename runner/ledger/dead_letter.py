@@ -1,9 +1,11 @@
 """The dead-letter line: all about an item that failed, and nothing that another run would not say.
 
-`{index, where: {file, line, offset}, item | raw | raw_base64, error: {stage, type, message},
-output_offset}`. `item` is what the task was given, decoded afresh; `raw` the text of a record that
-could not be decoded; `raw_base64` its bytes where they are no text. No time, no run id, no attempt count:
-the bytes of this file are the same however often the run was interrupted.
+`{index, where: {file, line, offset}, item | raw | raw_base64, raw_bytes?, is_repr?, error: {stage, type,
+message}, output_offset}`. `item` is what the task was given, decoded afresh; `raw` the text of a record that
+could not be decoded; `raw_base64` its bytes where they are no text, and an item that is bytes. What is not
+all of it says so, lest it be run as if it were: `raw_bytes` is how long a record is that was cut,
+`is_repr: true` stands by the `raw` of an item that JSON cannot say. No time, no run id, no
+attempt count: the bytes of this file are the same however often the run was interrupted.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from runner.item import BrokenRecord, Item, Where
 from runner.outcome import Failure
 
 MOST_RAW_BYTES = 64 * 1024
-"""Arbitrary: a longer undecodable record is cut here; `where` and the input have the rest."""
+"""Arbitrary: a longer undecodable record is cut here, and marked; `where` and the input have the rest."""
 
 
 def dead_letter(
@@ -41,7 +43,10 @@ def dead_letter(
     rest = {"error": error, "output_offset": output_offset}
     if failure.stage not in ("read", "decode"):
         try:
-            return encode({**line, "item": decode(item), **rest})
+            value = decode(item)
+            if isinstance(value, bytes):
+                return encode({**line, **_in_base64(value), **rest})
+            return encode({**line, "item": value, **rest})
         except RunnerError:
             pass  # decoded now and not before, or nothing that JSON can say: the raw record says it
     return encode({**line, **_raw(item.raw, mask), **rest})
@@ -55,16 +60,33 @@ def _where(where: Where) -> dict[str, Any]:
     return place
 
 
-def _raw(raw: object, mask: Callable[[str], str]) -> dict[str, str]:
+def _raw(raw: object, mask: Callable[[str], str]) -> dict[str, Any]:
+    missing = 0
     if isinstance(raw, BrokenRecord):
+        missing = raw.length - len(raw.head)
         raw = raw.head
     if not isinstance(raw, bytes):
-        return {"raw": _shown(raw, mask)}
-    raw = raw.removesuffix(b"\n").removesuffix(b"\r")[:MOST_RAW_BYTES]
+        return {"raw": _shown(raw, mask), "is_repr": True}
+    if not missing:
+        raw = raw.removesuffix(b"\n").removesuffix(b"\r")
+    size = len(raw) + missing
+    raw = raw[:MOST_RAW_BYTES]
     try:
-        return {"raw": raw.decode("utf-8")}
-    except UnicodeDecodeError:
-        return {"raw_base64": b64encode(raw).decode("ascii")}
+        return {"raw": raw.decode("utf-8"), **_cut(raw, size)}
+    except UnicodeDecodeError as error:
+        if len(raw) < size and error.start >= len(raw) - 3 and "end of data" in error.reason:
+            return {"raw": raw[: error.start].decode("utf-8"), **_cut(raw, size)}  # cut within a character
+        return _in_base64(raw, size)
+
+
+def _in_base64(raw: bytes, size: int | None = None) -> dict[str, Any]:
+    size = len(raw) if size is None else size
+    raw = raw[:MOST_RAW_BYTES]
+    return {"raw_base64": b64encode(raw).decode("ascii"), **_cut(raw, size)}
+
+
+def _cut(raw: bytes, size: int) -> dict[str, int]:
+    return {"raw_bytes": size} if len(raw) < size else {}
 
 
 def _shown(value: object, mask: Callable[[str], str]) -> str:

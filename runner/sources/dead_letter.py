@@ -2,7 +2,8 @@
 
 A line is `{index, where, item | raw | raw_base64, error, …}`. What the task gets is the `item`
 again; a record that could not be decoded comes back as it was read, `raw` as text and
-`raw_base64` as bytes. An item's place is its place in the dead-letter file.
+`raw_base64` as bytes. What is marked as cut (`raw_bytes`) or as only shown (`is_repr`) is no item: it fails
+once more, also where its own dead letter is read back. An item's place is its place in the dead-letter file.
 """
 
 from __future__ import annotations
@@ -56,11 +57,45 @@ class DeadLetterSource(RecordSource):
             raise MalformedRecord("not a dead letter: the line is no JSON object")
         if "item" in letter:
             return letter["item"]
+        if fault := self._fault(letter):
+            raise MalformedRecord(fault)
         if isinstance(letter.get("raw"), str):
             return letter["raw"]
         if isinstance(letter.get("raw_base64"), str):
             return _from_base64(letter["raw_base64"])
         raise MalformedRecord("not a dead letter: it has neither `item` nor `raw` nor `raw_base64`")
+
+    def _fault(self, letter: dict[str, object]) -> str:
+        """Return why what the letter holds is not what failed; empty where it is."""
+        if (size := letter.get("raw_bytes")) is not None:
+            return (
+                f"the dead letter holds only the beginning of a record of {size} bytes; run the input that "
+                f"it comes from again for it ({_origin(letter)})"
+            )
+        if letter.get("is_repr"):
+            return (
+                "the dead letter only shows its item, which JSON cannot say; run the input that it comes "
+                f"from again for it ({_origin(letter)})"
+            )
+        error, raw = letter.get("error"), letter.get("raw")
+        if not (isinstance(error, dict) and error.get("stage") == "decode" and isinstance(raw, str)):
+            return ""
+        try:
+            inner = self.parse(raw.encode())
+        except UNREADABLE:
+            return ""
+        # The line of such a letter, which failed once more.
+        is_letter = isinstance(inner, dict) and "index" in inner and "error" in inner
+        return self._fault(inner) if is_letter else ""  # type: ignore[arg-type]
+
+
+def _origin(letter: dict[str, object]) -> str:
+    """Return which item it was, as far as the letter says it."""
+    where, index = letter.get("where"), letter.get("index")
+    told = f"item {index}" if isinstance(index, int) else "the item"
+    if isinstance(where, dict) and where.get("file") is not None:
+        told += f", {where['file']} line {where.get('line')}"
+    return told
 
 
 def _from_base64(text: str) -> bytes:

@@ -125,3 +125,38 @@ def test_a_pipe_is_read_once_by_the_run(project):
     done = project.run(stdin=b"id\n1\n2\n")
     assert (done.code, project.lines("out.jsonl")) == (0, [1, 2]), done.err
     assert "warning" not in done.err
+
+
+def test_what_a_dead_letter_does_not_hold_whole_is_not_run_from_it(project):
+    """A long record and a set fail once more; bytes come back as bytes, a `Decimal` as its exact text."""
+    project.write(
+        "tasks.py",
+        "from decimal import Decimal\n"
+        "def things(): return [b'ab\\n', {1, 2}, Decimal('1.10')]\n"
+        "def fail(item): raise ValueError('no')\n"
+        "def show(item): return repr(item)\n",
+    )
+    project.write("long.jsonl", "{" + "x" * 70_000 + "\n" + '"' + "y" * 99_999 + '"\n')
+    keys = {"task": "tasks.fail", "failures": {"tolerate": "all"}}
+    project.job("1.yaml", input={"type": "python", "call": "tasks.things"}, **keys)
+    project.job(
+        "2.yaml",
+        input={"type": "jsonl", "path": "long.jsonl", "max_record_bytes": "80KiB"},
+        **keys,
+        output={"type": "jsonl", "path": "2.jsonl"},
+    )
+    assert project.run(job="1.yaml").code == project.run(job="2.yaml").code == 0
+    project.job(
+        "again.yaml",
+        input={"type": "dead_letter", "path": ["out.failed.jsonl", "2.failed.jsonl"]},
+        task="tasks.show",
+        failures={"tolerate": "all"},
+        output={"type": "jsonl", "path": "again.jsonl"},
+    )
+    done = project.run(job="again.yaml")
+    assert done.code == 0, done.err
+    assert project.lines("again.jsonl") == [repr(b"ab\n"), repr("1.10")]
+    failed = project.lines("again.failed.jsonl")
+    assert {letter["error"]["stage"] for letter in failed} == {"decode"}
+    assert "holds only the beginning of a record of 70001 bytes" in failed[-2]["error"]["message"]
+    assert "holds only the beginning of a record of 100002 bytes" in failed[-1]["error"]["message"]

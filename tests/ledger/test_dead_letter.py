@@ -70,9 +70,43 @@ def test_a_long_record_is_cut():
     assert len(line_of(b"x" * 10**6, "decode")["raw"]) == MOST_RAW_BYTES
 
 
-def test_text_that_is_cut_within_a_character_stays_text():
+@pytest.mark.parametrize("before", ["", "x", "xy"])
+def test_text_that_is_cut_within_a_character_stays_text(before):
     """A long record of text must not turn into base64 for half of a letter."""
-    assert line_of(b"x" + "€".encode() * MOST_RAW_BYTES, "decode")["raw"].startswith("x€")
+    line = line_of(f"{before}{'€' * MOST_RAW_BYTES}".encode(), "decode")
+    assert line["raw"].startswith(f"{before}€")
+    assert line["raw_bytes"] == len(before) + 3 * MOST_RAW_BYTES
+
+
+@pytest.mark.parametrize(
+    ("raw", "stage", "size"),
+    [
+        (b"x" * MOST_RAW_BYTES + b"\r\n", "decode", None),
+        (b"x" * MOST_RAW_BYTES + b"y\n", "decode", MOST_RAW_BYTES + 1),
+        (b"\xff" * MOST_RAW_BYTES, "decode", None),
+        (b"\xff" * (MOST_RAW_BYTES + 1), "decode", MOST_RAW_BYTES + 1),
+        (BrokenRecord(b'"whole\n', 7, 1, "never closed"), "read", None),
+        (BrokenRecord(b'"head', 10**9, 1, "never closed"), "read", 10**9),
+    ],
+    ids=lambda value: None,
+)
+def test_a_record_that_is_cut_says_how_long_it_is(raw, stage, size):
+    """One that is all there says nothing."""
+    assert line_of(raw, stage).get("raw_bytes") == size
+
+
+@pytest.mark.parametrize("value", [{1, 2}, print, {"a": float("nan")}], ids=str)
+def test_an_item_that_is_only_shown_says_so(value):
+    """Its `repr` is for a person."""
+    assert line_of(value, where=NOWHERE, decode=lambda raw: raw)["is_repr"] is True
+
+
+@pytest.mark.parametrize("value", [b"bytes\n", b"\xff"])
+def test_an_item_that_is_bytes_is_told_exactly(value):
+    """In base64 also where it could be text, which is another type; its last byte is no line ending."""
+    line = line_of(value, where=NOWHERE, decode=lambda raw: raw)
+    assert base64.b64decode(line["raw_base64"]) == value
+    assert "is_repr" not in line
 
 
 def test_an_item_that_no_longer_decodes_falls_back_to_its_raw():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -53,3 +54,37 @@ def test_a_line_that_is_no_dead_letter_fails_alone(
 def test_no_dead_letters_are_no_items(read: Callable[..., Any]) -> None:
     """The file is published also when it is empty."""
     assert read("dead_letter", b"").items == []
+
+
+CUT = {
+    "index": 8,
+    "where": {"file": "in.csv", "line": 9, "offset": 80},
+    "raw": "x",
+    "raw_bytes": 99999,
+    "error": {"stage": "read", "type": "MalformedRecord", "message": "too long"},
+}
+SHOWN = {"index": 9, "where": None, "raw": "{1, 2}", "is_repr": True, "error": ERROR}
+
+
+@pytest.mark.parametrize(
+    ("letter", "message"),
+    [
+        (
+            CUT,
+            "holds only the beginning of a record of 99999 bytes; run .* for it .item 8, in.csv line 9.$",
+        ),
+        (SHOWN, "only shows its item, which JSON cannot say; run the input .* again for it .item 9.$"),
+    ],
+    ids=["cut", "shown"],
+)
+def test_what_is_not_what_failed_is_no_item(
+    read: Callable[..., Any], letter: dict[str, Any], message: str
+) -> None:
+    """Nor is the line of such a letter, as it stands in the dead letters of the run that refused it."""
+    again = {"index": 0, "raw": json.dumps(letter), "error": {**ERROR, "stage": "decode"}}
+    third = {"index": 0, "raw": json.dumps(again), "error": {**ERROR, "stage": "decode"}}
+    content = "".join(json.dumps(each) + "\n" for each in (letter, again, third)).encode()
+    values = read("dead_letter", content).values()
+    assert len(values) == 3
+    for value in values:
+        assert re.search("^malformed: the dead letter " + message, value)
