@@ -19,6 +19,7 @@ from itertools import accumulate, count, repeat
 from pathlib import Path
 from typing import Any
 
+from runner.errors import InputBroken
 from runner.item import BrokenRecord, Item, Where
 from runner.sources.base import Position, Sameness
 from runner.sources.streams import BLOCK_BYTES, Stream
@@ -185,10 +186,19 @@ class RecordSource:
         """Return whether the last bytes of a file, in which a record has begun and not ended, are records.
 
         Of a pipe they are: it has ended, and nothing can follow.
+
+        Raises:
+            InputBroken: Somebody was writing to the file while it was read, and it may not grow.
         """
         if self.may_grow and stream.is_repeatable:
             self.left[stream.name] = self.left.get(stream.name, 0) + length
             return False
+        if self.trail.has_grown and stream.is_repeatable:
+            raise InputBroken(
+                f"input file {stream.name} grew while it was read, and its last line has no end yet; run "
+                "again when nothing writes to it, or with `input.append: allow`, which leaves it for later",
+                path=stream.path,
+            )
         self.trail.take_open_end()
         return True
 

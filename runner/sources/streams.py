@@ -26,7 +26,7 @@ from pydantic import field_validator
 from runner.errors import InputBroken
 from runner.sources.base import Position, RecordOptions, Sameness
 from runner.sources.decompression import SUFFIXES, Damaged, decompress
-from runner.sources.trail import Sum, check_read
+from runner.sources.trail import Sum, check_read, checksum
 
 BLOCK_BYTES = 128 * 2**10
 """Read at a time. Measured: the records of a larger block fall out of the cache and cost a tenth more."""
@@ -88,8 +88,9 @@ class Stream:
         file, from where it stands, at or before `start`, on.
 
         Raises:
-            InputBroken: Reading failed, the file has shrunk since it was found, or its compressed
-                data is cut or damaged; all that could be read before was yielded.
+            InputBroken: Reading failed, the file has shrunk since it was found, what was read of it is not
+                what it holds at the end, or its compressed data is cut or damaged; all that could be read
+                before was yielded.
         """
         suffix = Path(self.name).suffix.lower()
         if not self.is_plain:
@@ -141,6 +142,7 @@ class Stream:
         seen = start
         try:
             with io.FileIO(0, closefd=False) if self.path is None else io.FileIO(self.path) as file:
+                opened = os.fstat(file.fileno())
                 if start:
                     file.seek(start)
                 while (block := file.read(block_bytes)) != b"":
@@ -151,6 +153,8 @@ class Stream:
                     if so_far is not None:
                         so_far.feed(block)
                     yield block
+                if so_far is not None and self.is_repeatable and (self.size or 0) <= seen:
+                    self._check_still(file, opened, so_far)
         except OSError as error:
             raise InputBroken(
                 f"reading {_called(self.name)} failed at byte {seen}: {_reason(error)}", path=self.path
@@ -161,6 +165,23 @@ class Stream:
                 f"and ends at {seen} now; run again when nothing writes to it",
                 path=self.path,
             )
+
+    def _check_still(self, file: io.FileIO, opened: os.stat_result, so_far: Sum) -> None:
+        """Raise InputBroken where a file that was read to its end holds something else there by now.
+
+        It is read again only where it was written meanwhile. Bytes that were appended are no fault here.
+        """
+        now = os.fstat(file.fileno())
+        if _marks(now) == _marks(opened):
+            return
+        size, value = so_far.latest
+        if checksum(file, size) != value:
+            raise InputBroken(
+                f"{_called(self.name)} changed while it was read: what was read of it may be a mixture of "
+                "before and after; run again when nothing writes to it",
+                path=self.path,
+            )
+        so_far.has_grown = now.st_size > opened.st_size
 
     def _decompressed(self, raw: Generator[bytes], block_bytes: int, suffix: str) -> Generator[bytes]:
         seen = 0
@@ -181,6 +202,11 @@ class Stream:
                 f"{seen} of the content ({error}); get a fresh copy",
                 path=self.path,
             ) from error
+
+
+def _marks(found: os.stat_result) -> tuple[int, int, int]:
+    """Return what is another once a file was written; its time can be set back, that of its status cannot."""
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _from(start: int, blocks: Generator[bytes]) -> Generator[bytes]:

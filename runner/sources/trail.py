@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from binascii import crc32  # that of zlib, without its decompressors
 from collections import deque
+from io import FileIO
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -38,10 +39,12 @@ class Sum:
 
     Attributes:
         latest: `(offset, value)` of everything that was fed.
+        has_grown: Whether the file was appended to while it was read, known at its end.
     """
 
     def __init__(self, offset: int = 0, value: int = 0) -> None:
         self.latest = (offset, value)
+        self.has_grown = False
         self._marks = deque([self.latest])
         self._lock = Lock()
 
@@ -83,6 +86,11 @@ class Trail:
         self._is_open = False
         self._sums.append(Sum(*self._before["base"]) if is_plain and is_first else Sum())
         return self._sums[-1]
+
+    @property
+    def has_grown(self) -> bool:
+        """Whether the file begun last was appended to while it was read, known at its end."""
+        return bool(self._sums) and self._sums[-1].has_grown
 
     def take_open_end(self) -> None:
         """Note that the end of the file begun last is taken as a record, though it has no line end."""
@@ -129,6 +137,15 @@ def check_read(path: Path, number: int, position: Position) -> Sameness:
         return "torn" if is_open and path.stat().st_size > size else "same"
     is_done = number < position["file"] or (is_current and before != base_value)
     return "changed" if is_done else "unsure"
+
+
+def checksum(file: FileIO, size: int) -> int:
+    """Return the checksum of the first `size` bytes of an open file; leaves it behind them."""
+    value = offset = 0
+    file.seek(0)
+    while offset < size and (block := file.read(min(BLOCK_BYTES, size - offset))):
+        offset, value = offset + len(block), crc32(block, value)
+    return value
 
 
 def checksums(path: Path, *, size: int | None, base: int) -> tuple[int, int]:

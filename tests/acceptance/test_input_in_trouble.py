@@ -160,3 +160,24 @@ def test_what_a_dead_letter_does_not_hold_whole_is_not_run_from_it(project):
     assert {letter["error"]["stage"] for letter in failed} == {"decode"}
     assert "holds only the beginning of a record of 70001 bytes" in failed[-2]["error"]["message"]
     assert "holds only the beginning of a record of 100002 bytes" in failed[-1]["error"]["message"]
+
+
+def test_an_input_that_is_overwritten_while_it_is_read_publishes_nothing(project):
+    """By a file of the same size: exit 4, and what stood at the output stands."""
+    project.write("data.txt", "".join(f"old {number}\n" for number in range(60_000)))
+    project.write("out.jsonl", "old\n")
+    project.write(
+        "tasks.py",
+        "from pathlib import Path\n"
+        "DATA = Path(__file__).with_name('data.txt')\n"
+        "def overwrite(item):\n"
+        "    if item == 'old 9':\n"
+        "        with DATA.open('r+b') as file:\n"
+        "            file.write(DATA.read_bytes().replace(b'old', b'new'))\n"
+        "    return item\n",
+    )
+    project.job(input={"type": "text", "path": "data.txt"}, task="tasks.overwrite", pool={"window": 100})
+    done = project.run()
+    assert done.code == 4
+    assert "input file data.txt changed while it was read" in done.err
+    assert project.read("out.jsonl") == "old\n"

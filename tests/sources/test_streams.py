@@ -271,6 +271,76 @@ def test_a_file_that_grows_is_read_to_the_end_it_has_then(
     assert [item.raw for item in source.items()] == [b"a\n", b"b\n"]
 
 
+@pytest.fixture
+def half_read(open_source: Callable[..., Any], tmp_path: Path) -> Callable[..., Any]:
+    """Write an old file and read its first item only; give its path and the other items."""
+
+    def begin(
+        name: str = "log", content: bytes = b"".join(LINES), **keys: Any
+    ) -> tuple[Path, Iterator[Item]]:
+        path = tmp_path / name
+        path.write_bytes(gzip.compress(content, mtime=0) if name.endswith(".gz") else content)
+        os.utime(path, (1, 1))
+        items = open_source("text", tmp_path, path=name, block_bytes=64, **keys).items()
+        next(items)
+        return path, items
+
+    return begin
+
+
+@pytest.mark.parametrize("name", ["log", "log.gz"])
+@pytest.mark.parametrize("is_disguised", [False, True])
+def test_a_file_that_is_overwritten_while_it_is_read_stops_the_run(
+    half_read: Callable[..., Any], name: str, is_disguised: bool
+) -> None:
+    """Of the same size, and with its time set back: what was read is a mixture."""
+    path, items = half_read(name)
+    data = bytearray(path.read_bytes())
+    data[8 if name == "log.gz" else 3] ^= 1  # what was read already: a flag of gzip that nobody reads
+    with path.open("r+b") as file:
+        file.write(data)
+    if is_disguised:
+        os.utime(path, (1, 1))
+    raws = read_until_broken(
+        items, rf"^input file {name} changed while it was read: what was read .* mixture"
+    )
+    assert len(raws) == len(LINES) - 1
+
+
+@pytest.mark.parametrize("change", ["touch", "same bytes", "replaced", "grown"])
+def test_a_file_that_holds_what_was_read_is_read_to_its_end(
+    half_read: Callable[..., Any], change: str
+) -> None:
+    """Touched, written with the same bytes, replaced by a rename (the old one is read on), appended to."""
+    path, items = half_read()
+    if change == "touch":
+        path.touch()
+    elif change == "same bytes":
+        with path.open("r+b") as file:
+            file.write(b"".join(LINES))
+    elif change == "replaced":
+        path.with_name("new").write_bytes(b"other\n")
+        path.with_name("new").replace(path)
+    else:
+        with path.open("ab") as file:
+            file.write(b"more\n")
+    rest = [item.raw for item in items]
+    assert rest == LINES[1:] + [b"more\n"] * (change == "grown")
+
+
+def test_a_file_that_grew_by_half_a_line_stops_the_run(half_read: Callable[..., Any]) -> None:
+    """Its writer is in the middle of it, unless the job says that such a line is left."""
+    path, items = half_read()
+    with path.open("ab") as file:
+        file.write(b"mo")
+    said = "^input file log grew while it was read, and its last line has no end yet; .*`input.append: allow`"
+    assert read_until_broken(items, said) == LINES[1:]
+    path, items = half_read(append="allow")
+    with path.open("ab") as file:
+        file.write(b"mo")
+    assert [item.raw for item in items] == LINES[1:]
+
+
 def test_a_file_that_goes_away_before_it_is_read_stops_the_run(
     open_source: Callable[..., Any], tmp_path: Path
 ) -> None:
