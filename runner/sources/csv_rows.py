@@ -8,12 +8,14 @@ names in any order.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from shlex import quote
 from typing import ClassVar, Literal, Self
 
 from pydantic import field_validator, model_validator
@@ -149,6 +151,13 @@ class CsvSource(RecordSource):
             return text.split(self.delimiter)
         return split_quoted(text, self.delimiter, self.quotechar)
 
+    def _has_bare_return(self, raw: bytes) -> bool:
+        body = raw.removesuffix(b"\r\n") if raw.endswith(b"\n") else raw
+        if self.quotechar is not None and b"\r" in body:
+            d, q = re.escape(self.delimiter.encode()), re.escape(self.quotechar.encode())
+            body = re.sub(rb"(?:\A|(?<=%b))%b(?:[^%b]|%b%b)*+%b" % (d, q, q, q, q, q), b"", body)
+        return b"\r" in body
+
     def _read_header(self, stream: Stream, ends: LineEnds | None) -> None:
         with closing(stream.blocks(self.block_bytes)) as blocks:
             numbering = Numbering(stream.name, 0)
@@ -173,6 +182,12 @@ class CsvSource(RecordSource):
                 return
 
     def _header(self, raw: bytes, stream: Stream) -> tuple[str, ...]:
+        if self._has_bare_return(raw):
+            raise _bad_header(
+                stream,
+                "has a carriage return (CR) without a line feed outside quotes, as in old files of the Mac, "
+                f"where it ends a line; convert the file first: tr '\\r' '\\n' < {quote(stream.name)} > NEW",
+            )
         try:
             names = tuple(self._fields(raw))
         except MalformedRecord as error:

@@ -350,3 +350,30 @@ def test_fields_are_split_as_the_rules_say(text: str) -> None:
         return
     quoted = ",".join('"' + field.replace('"', '""') + '"' for field in fields)
     assert split_quoted(quoted, ",", '"') == fields
+
+
+@pytest.mark.parametrize(
+    ("content", "keys"),
+    [
+        (b"a,b\r1,2\r3,4\r", {}),
+        (b"a,b\r", {}),
+        (b"a,b\r\r\n1,2\r\r\n", {}),
+        (b'a,"b""c"\r1,2\n', {}),
+        (b'"a\r",b\r1,2\n', {}),
+        (b'"a",b\r1,2\n', {"quotechar": None}),
+    ],
+)
+def test_a_header_with_a_bare_return_is_refused(
+    read: Callable[..., Any], content: bytes, keys: dict[str, Any]
+) -> None:
+    """Of a file of an old Mac all is one line: it would have no rows, and the output would be emptied."""
+    with pytest.raises(
+        InputBroken, match=r"carriage return .* convert the file first: tr '.r' '.n' < input > NEW"
+    ):
+        read("csv", content, **keys)
+
+
+@pytest.mark.parametrize("header", [b'a,"b\rc"\r\n', b'"a\r\nb",c\n', b"a,b\r\n"])
+def test_a_return_in_quotes_or_before_a_line_feed_is_none(read: Callable[..., Any], header: bytes) -> None:
+    """A name may hold what a field may."""
+    assert len(read("csv", header + b"1,2\n").items) == 1
