@@ -80,7 +80,8 @@ class RunSummary:
     `skipped`. `root` is the project root, where `output` and `dead_letter` start if they are below it;
     `None` where no job file was read. `dead_letter` is where the dead letters lie: at their final path once
     `is_published`, in the work folder before; `is_kept` says that the same command goes on from what was
-    committed. Of the `running_seconds` between the first item and the last outcome, the reader spent
+    committed. `hung_input` names the input where one of the `abandoned_threads` is the reader, which waits
+    for it. Of the `running_seconds` between the first item and the last outcome, the reader spent
     `reading_seconds` at the input, and the writer `waiting_seconds` waiting for outcomes.
     """
 
@@ -98,6 +99,7 @@ class RunSummary:
     timeouts: int = 0
     throttled_seconds: float = 0.0
     abandoned_threads: int = 0
+    hung_input: str | None = None
     resumed_from: int | None = None
     duration_seconds: float = 0.0
     output: str | None = None

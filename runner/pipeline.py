@@ -27,6 +27,7 @@ from runner.paths import near
 from runner.resumption import begin, finish_earlier, is_resumable, leave_receipt, nothing_to_resume, now_of
 from runner.run import Run
 from runner.sources.base import Source
+from runner.sources.python_iterable import PythonOptions
 from runner.sources.records import RecordSource
 from runner.workers import start_engine
 
@@ -95,6 +96,8 @@ def _deliver(
                 delivery.note_times(outcomes)
         finally:
             run.summary.abandoned_threads = outcomes.abandoned
+            if outcomes.is_reader_abandoned:
+                run.summary.hung_input = _described(run, source)
         return outcomes.complete
     finally:
         if is_kept:
@@ -204,4 +207,6 @@ def _described(run: Run, source: Source) -> str:
         return "standard input" if path == "-" else near(path, run.loaded.root)
     if isinstance(path, list):
         return ", ".join(near(each, run.loaded.root) for each in path)
+    if isinstance(run.job.input, PythonOptions):
+        return run.job.input.call
     return f"{source.total:,} items" if source.total is not None else "its input"

@@ -56,6 +56,7 @@ class Outcomes(Iterator[list[R]]):
         delivered: Items whose results were yielded so far.
         complete: Whether the input ended without an error and every result was delivered.
         abandoned: Threads (workers, the reader) still in user code when the grace was over. Daemons.
+        is_reader_abandoned: Whether the reader is one of them, so that it is the input that hangs.
         waited_seconds: How long the consumer has waited for results.
     """
 
@@ -75,6 +76,7 @@ class Outcomes(Iterator[list[R]]):
         self.delivered = 0
         self.complete = False
         self.abandoned = 0
+        self.is_reader_abandoned = False
         self.waited_seconds = 0.0
         self._clock = clock if clock is not None else SystemClock()
         self._done: SimpleQueue[Message] = self._clock.queue()
@@ -311,7 +313,8 @@ class Outcomes(Iterator[list[R]]):
         reader = self._reader.thread
         if reader is not current_thread():
             reader.join(max(0.0, deadline - self._clock.monotonic()))
-        self.abandoned = self._pool.alive() + reader.is_alive()
+        self.is_reader_abandoned = reader.is_alive()
+        self.abandoned = self._pool.alive() + self.is_reader_abandoned
         self._pool.stop(drop=True)  # what the reader submitted while it was being stopped
         try:
             while True:

@@ -119,9 +119,11 @@ def _attempts(summary: RunSummary) -> list[str]:
         lines.append(", ".join(parts))
     if summary.throttled_seconds >= LEAST_SECONDS:
         lines.append(f"workers waited {format_duration(summary.throttled_seconds)} in all for `rate_limit`")
-    if summary.abandoned_threads:
-        count = summary.abandoned_threads
-        lines.append(f"{_number(count, 'thread')} still hung in the task at the end")
+    if summary.hung_input is not None:
+        lines.append(f"the input was still waited for at the end: {escape(summary.hung_input)}")
+    in_task = summary.abandoned_threads - (summary.hung_input is not None)
+    if in_task:
+        lines.append(f"{_number(in_task, 'thread')} still hung in the task at the end")
     return lines
 
 

@@ -138,3 +138,23 @@ def test_init_does_not_look_into_a_fifo(project, pipe):
     done = project.runner("init", "--from", "tasks.same", "--input", "pipe", "-o", "new.yaml")
     assert done.code == 0, done.err
     assert "init did not look into it" in project.read("new.yaml")
+
+
+@pytest.mark.parametrize("kind", ["text", "python"])
+def test_an_input_that_nothing_comes_from_is_named_at_the_end(project, pipe, kind):
+    """A FIFO without a writer, a function that waits: the task is not to blame."""
+    project.write(
+        "tasks.py",
+        "import time\ndef same(item): return item\ndef wait_long():\n    time.sleep(60)\n    yield 1\n",
+    )
+    keys, name = {
+        "text": ({"path": "pipe"}, "pipe"),
+        "python": ({"call": "tasks.wait_long"}, "tasks.wait_long"),
+    }[kind]
+    project.job(input={"type": kind, **keys}, deadline="200ms")
+    with project.start("--json") as running:
+        running.until_says("failed", within=30)
+        done = running.end()
+    assert done.report["abandoned_threads"] == 1
+    assert f"the input was still waited for at the end: {name}\n" in done.err
+    assert "hung in the task" not in done.err

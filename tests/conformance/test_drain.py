@@ -189,6 +189,7 @@ def test_a_blocked_input_is_abandoned(outcomes: Maker, make_task: Maker) -> None
     running.drain()
     assert Background(lambda: flat(running)).value() == [0, 1]
     assert running.abandoned == 1
+    assert running.is_reader_abandoned
 
 
 def test_a_task_may_drain_its_own_run(outcomes: Maker, whole_chunksize: int, ordered: bool) -> None:

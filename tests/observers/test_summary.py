@@ -93,6 +93,17 @@ def test_dead_letters_are_named_only_when_there_are_some():
     assert "hubs.failed.jsonl" not in render(failed=0, groups={})
 
 
+def test_a_thread_that_was_left_behind_is_told_by_what_it_hangs_in():
+    """The reader hangs in the input, which is named, and no other thread in the task."""
+    assert "2 threads still hung in the task" in render(abandoned_threads=2)
+    text = render(abandoned_threads=1, hung_input="in.pipe")
+    assert "the input was still waited for at the end: in.pipe" in text
+    assert "in the task" not in text
+    text = render(abandoned_threads=2, hung_input="in.pipe")
+    assert "at the end: in.pipe" in text
+    assert "1 thread still hung in the task" in text
+
+
 def test_the_next_step_is_the_last_line():
     """What to do is what is read last."""
     text = render_summary(summary(), log=None, next_step="do this")
