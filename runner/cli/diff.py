@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -161,6 +160,6 @@ def _print_lines(name: str, params: Mapping[str, str], overrides: Sequence[tuple
     source = _read(name)
     behaviour = read_behaviour(source, name, _kinds(), params=params, overrides=overrides)
     if behaviour.job is None:
-        sys.stdout.buffer.write(source)
+        click.echo(source, nl=False)
         return
     click.echo("".join(f"{escape(line)}\n" for line in value_lines(behaviour)), nl=False)

@@ -72,8 +72,9 @@ def report(order: Order, summary: RunSummary, log: RunLog | None) -> None:
         try:
             sys.stdout.buffer.write(orjson.dumps(summary_json(summary)) + b"\n")
             sys.stdout.flush()
-        except (OSError, AttributeError):  # the reader has gone, or there never was one
-            summary.exit_code = ExitCode.BROKEN
+        except OSError as error:
+            # What the run has done stays done: another code would make a scheduler do it once more.
+            say(f"warning: the report could not be written to standard output: {error.strerror}")
 
 
 def _conclude(order: Order, summary: RunSummary, log: RunLog | None) -> None:

@@ -39,6 +39,7 @@ def init(function: str | None, data: str | None, target: Path | None, folder: Pa
 
     Exit code 0: written; 2: not.
     """
+    from runner.cli.streams import StdoutBroken
     from runner.cli.words import say
     from runner.errors import InputBroken, UsageError
 
@@ -58,6 +59,8 @@ def init(function: str | None, data: str | None, target: Path | None, folder: Pa
         return _write_job(function, data, target)
     except (UsageError, InputBroken) as error:
         say(f"error: {error}")
+    except StdoutBroken:
+        raise
     except OSError as error:
         say(f"error: cannot write {error.filename}: {error.strerror}")
     return 2

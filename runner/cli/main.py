@@ -7,9 +7,6 @@ command imports what it needs when it is called.
 from __future__ import annotations
 
 import gc
-import os
-import sys
-import threading
 from typing import NoReturn
 
 import click
@@ -18,13 +15,16 @@ from runner import __version__
 from runner.cli.diff import diff
 from runner.cli.explain import explain
 from runner.cli.init import init
+from runner.cli.leave import leave
 from runner.cli.near_misses import Commands, about_option
 from runner.cli.plan import plan
 from runner.cli.preview import preview
 from runner.cli.run import run
 from runner.cli.schema import schema
+from runner.cli.streams import StdoutBroken, keep_standard_streams
 from runner.cli.test import test
 from runner.cli.validate import validate
+from runner.cli.words import say
 
 
 def _show_version(context: click.Context, parameter: click.Parameter, value: bool) -> None:
@@ -72,26 +72,8 @@ commands.add_command(schema)
 def main() -> NoReturn:
     """Run the command line and leave with its exit code."""
     gc.freeze()  # see `runner.cli.start`
-    _keep_standard_streams()
+    keep_standard_streams()
     leave(_invoke())
-
-
-def _keep_standard_streams() -> None:
-    """Occupy the numbers 0, 1 and 2 where they are closed, as by `>&-`.
-
-    Otherwise the next file that is opened gets the number, and rows for standard output land in
-    the log. Opened for reading only, so that writing to it fails instead of vanishing. And where
-    Python has made a stream `None` for that, there is one again, whose writes fail in the same way.
-    """
-    for number in (0, 1, 2):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDONLY)  # the lowest free number, which is this one
-    if sys.stdout is None:
-        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115  # open until the process ends
-    if sys.stderr is None:
-        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115  # the same
 
 
 def _invoke() -> int:
@@ -105,21 +87,10 @@ def _invoke() -> int:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return 130
+    except StdoutBroken as error:
+        if not error.is_unread:
+            say(f"error: standard output cannot be written: {error.strerror}")
+        return 4
     except BrokenPipeError:
         return 4
     return code if isinstance(code, int) else 0
-
-
-def leave(code: int) -> NoReturn:
-    """End the process now, whatever threads are still in user code, with nothing left in a buffer."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except AttributeError:  # `None`: it was closed from the start
-            pass
-        except (OSError, ValueError):  # the reader has gone: Python would try again, and exit with 120
-            os._exit(code)
-    if any(thread.daemon and thread.name.startswith("runner-") for thread in threading.enumerate()):
-        # A hung task or a blocked input must not keep the process; at exit Python could meet them.
-        os._exit(code)
-    sys.exit(code)

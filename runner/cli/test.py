@@ -51,9 +51,6 @@ def test(jobs: tuple[str, ...], only: str, update: bool, form: str, config: Path
         code = _test(jobs, only, config, form=form, is_update=update, write=out.write)
         out.flush()
         return code
-    except OSError as error:  # of standard output: what happens to files is told apart where it happens
-        click.echo(f"error: standard output cannot be written: {error.strerror}", err=True)
-        return 4
     except UsageError as error:
         click.echo(f"error: {error}", err=True)
         return 2

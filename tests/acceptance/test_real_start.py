@@ -46,7 +46,7 @@ STATE = """\
             "traces": [repr(sys.gettrace()), repr(sys.getprofile()), repr(sys.path_hooks[0])],
             "streams": {name: stream(name) for name in ("stdin", "stdout", "stderr")},
             "same": [getattr(sys, name) is getattr(sys, f"__{name}__") for name in ("stdin", "stderr")],
-            "borrowed": [getattr(structlog._output, name) is getattr(sys, f"__{name}__") for name in OUT],
+            "borrowed": [getattr(structlog._output, name).fileno() for name in OUT],
             "environ": dict(os.environ),
             "place": [os.getcwd(), time.tzname, locale.setlocale(locale.LC_ALL)],
             "group": [os.getpgid(0), os.getsid(0), os.getuid()],
