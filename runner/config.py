@@ -7,6 +7,8 @@ both lists, and where the operator names a state folder or a log level, that one
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,7 @@ from pydantic import Field, ValidationError
 from runner.errors import JobInvalid, UsageError
 from runner.jobfile.document import read_document
 from runner.jobfile.problem import Problem, format_path
+from runner.jobfile.scalar import show_value
 from runner.options import Options
 
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -71,13 +74,13 @@ class Config:
         allow: Lists of patterns; a task must match one of each.
         log_level: The least level that is logged.
         state: Folder for logs and for work without an output path, absolute.
-        files: Where they were read.
+        operator: The file beside that of the project, where one was named.
     """
 
     allow: tuple[tuple[str, ...], ...]
     log_level: LogLevel
     state: Path
-    files: tuple[Path, ...] = ()
+    operator: Path | None = None
 
 
 def load_config(root: Path, *, operator: Path | None, environ: Mapping[str, str]) -> Config:
@@ -94,9 +97,10 @@ def load_config(root: Path, *, operator: Path | None, environ: Mapping[str, str]
     """
     if operator is None and environ.get("RUNNER_CONFIG"):
         operator = Path(environ["RUNNER_CONFIG"])
+    settings = [] if operator is None else [_read(operator)]
     project = root / "config.yaml"
-    files = [path for path in (operator, project if project.is_file() else None) if path is not None]
-    settings = [_read(path) for path in files]
+    if os.path.lexists(project):  # whatever it is: what cannot be read must not mean that all is allowed
+        settings.append(_read_of_project(project))
     # The defaults are asked of the classes: without a file, pydantic needs to build none of the three.
     states = [one.state for one in settings if "state" in one.model_fields_set]
     levels = [one.log.level for one in settings if "level" in one.log.model_fields_set]
@@ -104,8 +108,23 @@ def load_config(root: Path, *, operator: Path | None, environ: Mapping[str, str]
         allow=tuple(tuple(one.tasks.allow) for one in settings if one.tasks.allow is not None),
         log_level=(levels or [LogSettings.model_fields["level"].default])[0],
         state=root / (states or [Settings.model_fields["state"].default])[0],
-        files=tuple(files),
+        operator=operator,
     )
+
+
+def _read_of_project(path: Path) -> Settings:
+    try:
+        if stat.S_ISREG(path.stat().st_mode):
+            return _read(path)
+        reason = "it is no file"
+    except OSError as error:
+        reason = error.strerror or str(error)
+    except UsageError as error:
+        reason = str(error.__cause__.strerror) if isinstance(error.__cause__, OSError) else str(error)
+    if path.is_symlink():
+        reason = f"it is a link to {os.readlink(path)}: {reason}"
+    message = f"the settings cannot be read: {reason}; mend or remove {path}"
+    raise JobInvalid([Problem(code="bad-value", message=message, file=str(path))])
 
 
 def _read(path: Path) -> Settings:
@@ -119,15 +138,17 @@ def _read(path: Path) -> Settings:
         try:
             return Settings.model_validate(document.data if document.data is not None else {})
         except ValidationError as error:
-            for detail in error.errors(include_url=False, include_context=False, include_input=False):
+            for detail in error.errors(include_url=False, include_context=False):
                 place = tuple(part for part in detail["loc"])
                 is_key = detail["type"] == "extra_forbidden"
                 span = document.key_span(place) if is_key else document.value_span(place)
                 what = "unknown key" if is_key else detail["msg"]
+                if detail["type"] == "model_type":
+                    what = f"must be a mapping of keys to values, got {show_value(detail['input'])}"
                 problems.append(
                     Problem(
                         code="unknown-key" if is_key else "bad-value",
-                        message=f"`{format_path(place)}`: {what}",
+                        message=f"`{format_path(place)}`: {what}" if place else f"the settings {what}",
                         file=str(path),
                         path=format_path(place),
                         notes=(f"the settings are {_every_key()}",),

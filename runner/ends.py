@@ -60,8 +60,9 @@ def _written(run: Run, destination: Destination) -> Iterator[_Written]:
 def _read(run: Run, source: Source) -> Iterable[tuple[str, Path]]:
     """Yield each file that a run reads, with what it is."""
     yield "this job file", run.loaded.path
-    for path in {*run.config.files, run.loaded.root / "config.yaml"}:
-        yield "the settings of the runner", path
+    yield "the settings of the runner", run.loaded.root / "config.yaml"
+    if run.config.operator is not None:
+        yield "the settings of the runner", run.config.operator
     functions = [run.task.function] if run.factory is None else [run.task.function, run.factory]
     for name, path in code_files(run.loaded.root, *functions).items():
         yield f"{name}, code that this job is made of", path

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from runner.errors import UsageError
+
 _TREE = Path(__file__).resolve().parents[1]
 STDIO = "-"
 
@@ -19,11 +21,22 @@ def near(path: str | Path, root: str | Path = "") -> str:
     """
     if path == STDIO:
         return STDIO
-    whole = Path(root, path)
+    whole, here = Path(root, path), current_folder()
+    return str(whole.relative_to(here)) if here is not None and whole.is_relative_to(here) else str(whole)
+
+
+def current_folder() -> Path | None:
+    """Return the current folder, `None` where it has been removed: then absolute paths still work."""
     try:
-        return str(whole.relative_to(Path.cwd()))
-    except (ValueError, OSError):  # elsewhere; or the current folder has gone
-        return str(whole)
+        return Path.cwd()
+    except FileNotFoundError:
+        return None
+
+
+def check_current_folder() -> None:
+    """Raise UsageError where paths that are not absolute start nowhere."""
+    if current_folder() is None:
+        raise UsageError("the current folder has been removed; cd to one that exists, or give absolute paths")
 
 
 def document(page: str) -> str | None:

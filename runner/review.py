@@ -12,6 +12,7 @@ from runner.errors import RowRefused
 from runner.jobfile import Job, LoadedJob, Problem
 from runner.jobfile.problem import KeyPath, format_path
 from runner.masking import spell
+from runner.paths import current_folder
 from runner.policies.retry import RetryOptions, RetryPolicy, Rule
 from runner.sources.python_iterable import PythonOptions
 from runner.task import (
@@ -258,7 +259,8 @@ def _placed(
     """
     data, places, mask = loaded.document.data, loaded.places, loaded.secrets.mask
     is_short = call[0] == "task" and isinstance(data, dict) and isinstance(data.get("task"), str)
-    here = f"{Path.cwd()}{os.sep}"  # places are shown as short as can be
+    folder = current_folder()
+    here = f"{folder or ''}{os.sep}"  # places are shown as short as can be
     problems = []
     for fault in faults:
         path, is_of_key = call, is_key
@@ -274,7 +276,7 @@ def _placed(
                 is_key=is_of_key,
                 severity="warning" if fault.is_warning else "error",
                 hint=None if fault.hint is None else mask(fault.hint),
-                notes=tuple(mask(note.replace(here, "")) for note in fault.notes),
+                notes=tuple(mask(note.replace(here, "") if folder else note) for note in fault.notes),
             )
         )
     return problems

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
 from runner.config import load_config
 from runner.errors import JobInvalid, UsageError
+from runner.jobfile import find_root
 
 
 @pytest.fixture
@@ -109,7 +113,36 @@ def test_a_fault_is_told_at_its_place(settings, text, line, column, word):
     assert "pydantic" not in fault.message
 
 
-def test_a_folder_called_config_yaml_is_no_settings(settings):
-    """Only a file counts."""
-    (settings.root / "config.yaml").mkdir()
-    assert settings().allow == ()
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (Path.mkdir, "it is no file"),
+        (os.mkfifo, "it is no file"),
+        (lambda path: path.symlink_to("gone.yaml"), "it is a link to gone.yaml: No such file or directory"),
+        (lambda path: path.symlink_to(path.name), "it is a link to config.yaml: Too many levels"),
+    ],
+    ids=["folder", "pipe", "dangling", "loop"],
+)
+def test_a_config_yaml_that_cannot_be_read_is_refused(settings, make, reason):
+    """It must never mean that there are no rules; and it marks the root all the same."""
+    make(settings.root / "config.yaml")
+    with pytest.raises(JobInvalid, match="fault") as caught:
+        settings()
+    (fault,) = caught.value.faults
+    assert fault.message.startswith(f"the settings cannot be read: {reason}")
+    assert fault.file == str(settings.root / "config.yaml")
+    assert find_root(settings.root / "jobs" / "job.yaml") == settings.root
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("bogus", "the settings must be a mapping of keys to values, got `bogus`"),
+        ("tasks: 5", "`tasks`: must be a mapping of keys to values, got 5"),
+    ],
+)
+def test_settings_that_are_no_mapping_are_told_in_words(settings, text, message):
+    """And not in those of a library."""
+    with pytest.raises(JobInvalid, match="fault") as caught:
+        settings(project=text)
+    assert caught.value.faults[0].message == message

@@ -44,7 +44,8 @@ def _texts(files: Iterator[str]) -> dict[str, str]:
     texts = {}
     for file in set(files):
         try:
-            texts[file] = Path(file).read_text("utf-8", "replace")
+            if Path(file).is_file():  # a pipe would wait for a writer
+                texts[file] = Path(file).read_text("utf-8", "replace")
         except OSError:
             continue
     return texts

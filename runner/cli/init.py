@@ -42,6 +42,7 @@ def init(function: str | None, data: str | None, target: Path | None, folder: Pa
     from runner.cli.streams import StdoutBroken
     from runner.cli.words import say
     from runner.errors import InputBroken, UsageError
+    from runner.paths import check_current_folder
 
     try:
         if folder is not None:
@@ -52,8 +53,11 @@ def init(function: str | None, data: str | None, target: Path | None, folder: Pa
             if folder.exists() and not folder.is_dir():
                 hint = f"; is it the data? runner init --input {shlex.quote(str(folder))}"
                 raise UsageError(f"{folder} is a file, not a folder{hint}")
+            if not folder.is_absolute():
+                check_current_folder()
             folder.mkdir(parents=True, exist_ok=True)
             os.chdir(folder)
+        check_current_folder()  # where functions, data and the job file are looked for
         if target is None and function is None and data is None and _is_empty(Path.cwd()):
             return _write_example(folder)
         return _write_job(function, data, target)

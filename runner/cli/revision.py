@@ -8,6 +8,7 @@ from pathlib import Path
 
 from runner.errors import UsageError
 from runner.jobfile.document import MAX_BYTES
+from runner.paths import check_current_folder
 
 
 def read_revision(spec: str) -> bytes:
@@ -38,6 +39,8 @@ def read_head(path: Path) -> bytes:
         UsageError: It is not, or its folder is in no repository.
     """
     try:
+        if not path.is_absolute():
+            check_current_folder()
         # Where a link leads is what was read on the other side.
         target = path.resolve()
         return _blob(f"HEAD:./{target.name}", target.parent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -24,9 +25,11 @@ from runner.jobfile.tree import Document
 from runner.jobfile.validate import Validated, check_between, validate_job
 from runner.jobfile.values import NAME
 from runner.masking import NO_SECRETS, Secrets
+from runner.paths import check_current_folder
 from runner.sources.base import SourceOptions
 
-_ROOT_MARKS = ("pyproject.toml", "config.yaml")
+_SETTINGS = "config.yaml"
+_PROJECT = "pyproject.toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,8 @@ class LoadedJob:
 
 def find_root(job_path: Path) -> Path:
     """Return the nearest folder at or above the job file that is marked as a project, else the file's own."""
+    if not job_path.is_absolute():
+        check_current_folder()
     folder = job_path.parent.resolve()
     for candidate in (folder, *folder.parents):
         if has_mark(candidate):
@@ -82,7 +87,8 @@ def find_root(job_path: Path) -> Path:
 
 def has_mark(folder: Path) -> bool:
     """Return whether a folder is marked as the root of a project."""
-    return any((folder / mark).is_file() for mark in _ROOT_MARKS)
+    # Settings that cannot be read are settings all the same: with another root, they would not hold.
+    return os.path.lexists(folder / _SETTINGS) or (folder / _PROJECT).is_file()
 
 
 def load_job(
@@ -302,6 +308,8 @@ def read_file(path: Path) -> bytes:
                 )
             return file.read(MAX_BYTES + 1)
     except FileNotFoundError as error:
+        if not path.is_absolute():
+            check_current_folder()
         files = _job_files(path.parent)
         near = next((file for file in files if Path(file).stem == path.name), None) or nearest(
             path.name, files

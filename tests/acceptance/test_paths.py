@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
+
+from tests import forked
 
 
 @pytest.fixture
@@ -70,3 +74,50 @@ def test_a_machine_gets_the_same_report_wherever_it_stands(prices, folder):
     report = prices.runner("run", job, "--json", cwd=(prices.root / folder).resolve()).report
     assert report["root"] == str(prices.root)
     assert (report["output"], report["dead_letter"]) == ("out/prices.jsonl", "out/prices.failed.jsonl")
+
+
+def in_a_folder_that_has_gone(project, *words: str) -> subprocess.CompletedProcess[bytes]:
+    """Run a command in a folder that is removed before it starts."""
+
+    def prepare() -> None:
+        gone = project.root / "gone"
+        gone.mkdir()
+        os.chdir(gone)
+        gone.rmdir()
+
+    return forked.run(
+        *words, cwd=project.root, environ=project.environ, is_started=True, prepare=prepare, timeout=30
+    )
+
+
+@pytest.mark.parametrize(
+    "line", ["run", "plan", "preview", "validate --import", "test", "diff {root}/job.yaml"]
+)
+def test_an_absolute_path_works_where_the_current_folder_has_gone(project, line):
+    """Nothing else starts there."""
+    job = str(project.job(tests=[{"name": "same", "item": 1, "row": 1}]))
+    done = in_a_folder_that_has_gone(project, *line.format(root=project.root).split(), job)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "line", ["run job.yaml", "diff job.yaml", "validate job.yaml", "init", "init new", "preview job.yaml"]
+)
+def test_a_current_folder_that_has_gone_is_named(project, line):
+    """Where a path starts there, wrong usage, and what helps."""
+    project.job()
+    done = in_a_folder_that_has_gone(project, *line.split())
+    assert done.returncode == 2, done.stderr
+    assert b"error: the current folder has been removed; cd to one that exists" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("line", ["run", "plan", "preview", "test", "validate"])
+def test_settings_that_cannot_be_read_allow_nothing(project, line):
+    """A pipe, here: nobody waits for what comes out of it."""
+    project.job(tests=[{"name": "same", "item": 1, "row": 1}])
+    os.mkfifo(project.root / "config.yaml")
+    done = project.runner(line, "job.yaml")
+    assert done.code == (1 if line == "validate" else 78), done.err
+    assert "the settings cannot be read: it is no file" in done.out + done.err
+    assert not project.has("out.jsonl")

@@ -71,9 +71,11 @@ def test_without_a_mark_the_root_is_the_folder_of_the_file(job_path, monkeypatch
 
 
 def test_a_folder_called_like_a_mark_is_none(job_path, tmp_path):
-    """A mark is a file."""
-    (tmp_path / "config.yaml").mkdir()
+    """A mark is a file; settings that are none are refused, not passed over."""
+    (tmp_path / "pyproject.toml").mkdir()
     assert find_root(job_path) == job_path.parent
+    (tmp_path / "config.yaml").mkdir()
+    assert find_root(job_path) == tmp_path
 
 
 def test_a_missing_file_names_its_neighbour(job_path):
