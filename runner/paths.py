@@ -6,6 +6,8 @@ command was typed: see `runner.destination.shorten`.
 
 from __future__ import annotations
 
+import os
+import shlex
 from pathlib import Path
 
 from runner.errors import UsageError
@@ -23,6 +25,19 @@ def near(path: str | Path, root: str | Path = "") -> str:
         return STDIO
     whole, here = Path(root, path), current_folder()
     return str(whole.relative_to(here)) if here is not None and whole.is_relative_to(here) else str(whole)
+
+
+def typed(path: str | Path) -> str:
+    """Return a path as one word of a command line; one that is not UTF-8 as bash and zsh take its bytes."""
+    text = str(path)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        data = os.fsencode(text)
+        return (
+            "$'" + "".join(chr(c) if 32 <= c < 127 and c not in b"\\'" else f"\\x{c:02x}" for c in data) + "'"
+        )
+    return shlex.quote(text)
 
 
 def current_folder() -> Path | None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from runner.paths import near
+from runner.paths import STDIO, near, typed
 
 if TYPE_CHECKING:
     from runner.scaffold.guess import Guess
@@ -51,7 +50,7 @@ def init(function: str | None, data: str | None, target: Path | None, folder: Pa
                     "FOLDER is for the example; with --from and --input, name the job file with -o"
                 )
             if folder.exists() and not folder.is_dir():
-                hint = f"; is it the data? runner init --input {shlex.quote(str(folder))}"
+                hint = f"; is it the data? runner init --input {typed(folder)}"
                 raise UsageError(f"{folder} is a file, not a folder{hint}")
             if not folder.is_absolute():
                 check_current_folder()
@@ -90,7 +89,7 @@ def _write_example(folder: Path | None) -> int:
     for name, text in FILES.items():
         _create(Path(name), text)
         click.echo(f"wrote {name if folder is None else folder / name}")
-    first = [] if folder is None else [f"cd {shlex.quote(str(folder))}"]
+    first = [] if folder is None else [f"cd {typed(folder)}"]
     _tell_next([*first, "runner preview job.yaml", "runner test job.yaml", "runner run job.yaml"])
     return 0
 
@@ -119,7 +118,7 @@ def _write_job(name: str | None, data: str | None, target: Path | None) -> int:
         raise UsageError(f"{error}\n  {hint}") from None
     guess = guess_input(_from_root(data, root), root)
     target = target or Path(f"{function.dotted.rpartition('.')[2]}.yaml")
-    text = render_job(function, guess, stem=target.stem, command=shlex.quote(str(target)))
+    text = render_job(function, guess, stem=target.stem, command=typed(target))
     if target.parent != Path():
         target.parent.mkdir(parents=True, exist_ok=True)
     _create(target, text)
@@ -128,7 +127,7 @@ def _write_job(name: str | None, data: str | None, target: Path | None) -> int:
     for doubt in doubts(function, guess):
         click.echo(f"warning: {doubt}", err=True)
     params = "".join(f" -p {each.name}=..." for each in function.arguments if each.default is None)
-    job = shlex.quote(str(target))
+    job = typed(target)
     _tell_next([f"runner preview {job}{params}", f"runner run {job}{params}"])
     return 0
 
@@ -203,10 +202,22 @@ def _only_data() -> str:
 
 def _from_root(data: str, root: Path) -> str:
     """Return a path as the job file names it: from the project root where it is below it."""
-    if data == "-":
+    from runner.errors import UsageError
+
+    if data == STDIO:
         return data
+    try:
+        data.encode()
+    except UnicodeEncodeError:
+        raise UsageError(
+            f"{os.fsencode(data)!r} is no name in UTF-8, which a job file could hold: rename the file, or "
+            "name it with a glob that finds it, such as data/*.csv"
+        ) from None
     path = os.path.normpath(Path.cwd() / data)
-    return os.path.relpath(path, root) if Path(path).is_relative_to(root) else path
+    if not Path(path).is_relative_to(root):
+        return path
+    below = os.path.relpath(path, root)
+    return f"./{below}" if below == STDIO else below
 
 
 def _kind(guess: Guess) -> str:
@@ -218,8 +229,9 @@ def _create(path: Path, text: str) -> None:
     from runner.errors import UsageError
 
     try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
+        data = text.encode()  # before there is a file
+        with path.open("xb") as file:
+            file.write(data)
     except FileExistsError:
         raise UsageError(
             f"{path} stands here already, and init overwrites nothing; name another with -o"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 OWN = """\
@@ -207,3 +209,43 @@ def test_text_of_others_stays_text(empty):
     assert empty.runner("run", "odd.yaml").code == 0
     row = '{"said":"${params.x} # {a: [","a: b":"1","# c":"2","${x}":"3"}\n'
     assert empty.read("out/odd.jsonl") == row
+
+
+def test_a_file_called_like_standard_input_is_that_file(empty):
+    """`./-` stays `./-`; and `-` is standard input."""
+    empty.write("own.py", "def f(item): return item\n")
+    empty.write("-", "a,b\n1,2\n")
+    done = empty.runner("init", "--from", "own.f", "--input", "./-", "-o", "file.yaml")
+    assert done.code == 0, done.err
+    done = empty.runner("run", "file.yaml", stdin=b"from elsewhere\n")
+    assert done.code == 0, done.err
+    assert empty.lines("out/file.jsonl") == [{"a": "1", "b": "2"}]
+    assert empty.runner("init", "--from", "own.f", "--input", "-", "-o", "stream.yaml").code == 0
+    assert 'path: "-"' in empty.read("stream.yaml")
+
+
+def test_a_name_that_is_not_utf8_is_refused_before_anything_is_written(empty):
+    """No job file could hold it; a glob can stand for it."""
+    empty.write("own.py", "def f(item): return item\n")
+    (empty.root / os.fsdecode(b"x\xff.csv")).write_text("a,b\n1,2\n")
+    before = snapshot(empty)
+    for words in (["--input", b"x\xff.csv"], []):
+        done = empty.runner("init", "--from", "own.f", *words, "-o", "job.yaml")
+        assert done.code == 2
+        assert r"b'x\xff.csv' is no name in UTF-8" in done.err
+        assert "Traceback" not in done.err
+        assert snapshot(empty) == before
+    assert empty.runner("init", "--from", "own.f", "--input", "x*.csv", "-o", "job.yaml").code == 0
+    assert empty.runner("run", "job.yaml").code == 0
+    assert empty.lines("out/job.jsonl") == [{"a": "1", "b": "2"}]
+
+
+def test_a_job_file_whose_name_is_not_utf8_can_be_typed(empty):
+    """What is shown of it is what a shell takes."""
+    empty.write("own.py", "def f(item): return item\n")
+    empty.write("n.txt", "1\n")
+    done = empty.runner("init", "-o", b"j\xff.yaml")
+    assert done.code == 0, done.err
+    assert r"runner run $'j\xff.yaml'" in done.out
+    done = empty.runner("run", b"j\xff.yaml")
+    assert done.code == 0, done.err
