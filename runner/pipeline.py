@@ -195,9 +195,11 @@ def _tell_left(run: Run, source: Source) -> None:
     left = source.left if isinstance(source, RecordSource) else {}
     for name, size in left.items():
         run.log.event("input.left", "warning", file=name, bytes=size)
+        last = "last byte" if size == 1 else f"last {size:,} bytes"
+        shown = escape(near(name, run.loaded.root))
         run.say(
-            f"warning: the last {size:,} bytes of {near(name, run.loaded.root)} are no item, for their line "
-            "or quote has no end yet, and with `input.append: allow` more may follow; `refuse` takes them"
+            f"warning: the {last} of {shown} can be no item yet: the line or quote there has no end, "
+            "and with `input.append: allow` more may follow; `refuse` takes them"
         )
 
 

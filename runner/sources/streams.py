@@ -178,7 +178,7 @@ class Stream:
         if checksum(file, size) != value:
             raise InputBroken(
                 f"{_called(self.name)} changed while it was read: what was read of it may be a mixture of "
-                "before and after; run again when nothing writes to it",
+                "before and after; start over with --restart when nothing writes to it",
                 path=self.path,
             )
         so_far.has_grown = now.st_size > opened.st_size
