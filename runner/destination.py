@@ -16,6 +16,7 @@ from runner.errors import JobInvalid, OutputBroken, Refused
 from runner.files import Files, describe
 from runner.jobfile import Job, LoadedJob, Problem
 from runner.jobfile.model import dead_letter_beside
+from runner.jobfile.problem import Severity
 from runner.ledger.checkpoint import Checkpoint
 from runner.ledger.lock import seeming_holder
 from runner.ledger.manifest import Manifest
@@ -289,13 +290,5 @@ def fault(loaded: LoadedJob, key: str, message: str, *, code: str = "bad-value")
 
 
 def _problem(loaded: LoadedJob, key: str, message: str, *, code: str, hint: str | None = None) -> Problem:
-    span = loaded.document.value_span(tuple(key.split(".")))
-    return Problem(
-        code=code,
-        severity="error" if hint is None else "warning",
-        message=message,
-        file=str(loaded.path),
-        path=key,
-        hint=hint,
-        **span._asdict(),
-    )
+    severity: Severity = "error" if hint is None else "warning"
+    return loaded.places.problem(code, message, tuple(key.split(".")), severity=severity, hint=hint)

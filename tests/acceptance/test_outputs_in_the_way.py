@@ -278,6 +278,9 @@ def test_what_a_process_has_open_is_no_output(project, path):
     done = project.run()
     assert done.code == 78, done.err
     assert "standard output is `-`" in done.err
+    project.job()
+    flagged = project.run("--set", f"output.path={path}")
+    assert f"--set output.path={path}" in flagged.err
 
 
 @pytest.mark.parametrize(
