@@ -22,7 +22,9 @@ MOST_MESSAGE_BYTES = 4096
 MOST_CHAINED = 200
 """Exceptions of a chain that are shown where it is told without the help of their classes; arbitrary."""
 
-_MODULE, _QUALNAME, _MRO = (type.__dict__[name] for name in ("__module__", "__qualname__", "__mro__"))
+_MODULE, _QUALNAME, _NAME, _MRO = (
+    type.__dict__[name] for name in ("__module__", "__qualname__", "__name__", "__mro__")
+)
 _TRACE, _CAUSE, _CONTEXT, _SUPPRESSED, _OWN = (
     BaseException.__dict__[name]
     for name in ("__traceback__", "__cause__", "__context__", "__suppress_context__", "__dict__")
@@ -47,18 +49,23 @@ def full_name(kind: type) -> str:
     """Return a class as a job file names it: `ValueError`, `jobs.airports.Busy`."""
     module = _MODULE.__get__(kind)
     plain = type(module) is str and module != "builtins"
-    return f"{_printable(module)}.{short_name(kind)}" if plain else short_name(kind)
+    return f"{_printable(module)}.{inner_name(kind)}" if plain else inner_name(kind)
+
+
+def inner_name(kind: type) -> str:
+    """Return the name of a class within its module: `Busy`, or `Api.Busy` for one in another class."""
+    return _printable(_QUALNAME.__get__(kind))
 
 
 def short_name(kind: type) -> str:
-    """Return the name of a class without its module."""
-    return _printable(_QUALNAME.__get__(kind))
+    """Return the last word of the name of a class."""
+    return _printable(_NAME.__get__(kind))
 
 
 def type_name(error: BaseException) -> str:
     """Return the exception's class as a person would write it: `ValueError`, `jobs.airports.Busy`."""
     kind = type(error)
-    return short_name(kind) if is_a(error, ItemFault) else full_name(kind)
+    return inner_name(kind) if is_a(error, ItemFault) else full_name(kind)
 
 
 def message_of(error: BaseException, mask: Callable[[str], str] = str) -> str:

@@ -102,9 +102,9 @@ HOSTILE = [
         "x (1 sub-exception)",
     ),
     (Everything("x"), "Everything", "x"),
-    (masked(), "masked.<locals>.Masked", "x"),
+    (masked(), "Masked", "x"),
     (SaysText(), "SaysText", "said"),
-    (Half("x"), "Half\\ud800", "x"),
+    (Half("x"), "Half", "x"),
     (Odd("x"), "Odd", "x"),
     (syntax_error(lineno="many", offset=[], text=7, end_lineno={}), "SyntaxError", "bad grammar"),
     (syntax_error(lineno=BadField()), "SyntaxError", "bad grammar"),
@@ -124,7 +124,7 @@ def test_type_message_and_traceback_are_had_of_every_exception(
         raise error
     except BaseException:
         shown = show(error)  # asserted outside, or pytest would show the exception too
-    assert type_name(error).endswith(name)
+    assert type_name(error).replace("\\ud800", "").endswith(name)
     assert message_of(error).startswith(message)
     assert short_name(type(error)) == name
     assert said_of(error).startswith(f"{name}: {message}")

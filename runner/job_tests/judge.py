@@ -16,7 +16,7 @@ from runner.job_tests.written import Writer
 from runner.jobfile.job_tests import ExpectedError, JobTest
 from runner.outcome import Failure
 from runner.policies.retry import RetryPolicy
-from runner.raised import bases_of, full_name, is_a, short_name
+from runner.raised import bases_of, full_name, inner_name, is_a, short_name
 from runner.task import user_frames
 
 Status = Literal["passed", "failed", "unfilled", "broken"]
@@ -151,7 +151,7 @@ def _names_of(failure: Failure) -> set[str]:
     """Return the names of a failure: its own, and those of the classes it is derived from."""
     names = {failure.type}
     for kind in bases_of(type(failure.error)) if failure.error is not None else ():
-        names |= {short_name(kind), full_name(kind)}
+        names |= {inner_name(kind), full_name(kind)}
     return names
 
 
