@@ -30,6 +30,10 @@ class Clock(Protocol):
         """
 
 
+_monotonic, _sleep = time.monotonic, time.sleep
+"""As they are before the user's code is imported: what a task or its library puts there is its own time."""
+
+
 class SystemClock:
     """The machine's own clock."""
 
@@ -42,8 +46,8 @@ class SystemClock:
 
     def monotonic(self) -> float:
         """Return the machine's monotonic seconds."""
-        return time.monotonic()
+        return _monotonic()
 
     def sleep(self, seconds: float) -> None:
         """Sleep."""
-        time.sleep(seconds)
+        _sleep(seconds)

@@ -9,6 +9,9 @@ LEAST_WINDOW = 1024
 """Arbitrary, but measured: below about 256 threads meet too often, above 1024 nothing is gained."""
 
 
+LARGEST_POOL = 1024
+"""Arbitrary; threads beyond it cost more than they wait for."""
+
 LARGEST_DEFAULT = 32
 """CPython's own: more threads than that meet in the interpreter more often than they wait."""
 

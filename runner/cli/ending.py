@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from runner.cli.order import FaultyJob, Order, command_line
-from runner.cli.words import say, show_problems
+from runner.cli.words import name_locale, say, show_problems
 from runner.errors import Broken, JobInvalid, Locked, Refused, UsageError
 from runner.observers.log import RunLog
 from runner.observers.summary import escape, render_summary, summary_json
@@ -32,6 +32,8 @@ def explain(error: BaseException, summary: RunSummary) -> None:
         _end(summary, "locked", ExitCode.LOCKED, str(error))
     elif isinstance(error, Broken):
         _end(summary, "broken", ExitCode.BROKEN, str(error))
+    elif isinstance(error, UnicodeEncodeError) and (said := name_locale(error)):
+        _end(summary, "invalid", ExitCode.USAGE, said)
     elif isinstance(error, KeyboardInterrupt):
         _end(summary, "interrupted", ExitCode.INTERRUPTED, "stopped by SIGINT before the run began")
     else:

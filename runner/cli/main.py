@@ -24,7 +24,7 @@ from runner.cli.schema import schema
 from runner.cli.streams import StdoutBroken, keep_standard_streams
 from runner.cli.test import test
 from runner.cli.validate import validate
-from runner.cli.words import say
+from runner.cli.words import name_locale, say
 
 
 def _show_version(context: click.Context, parameter: click.Parameter, value: bool) -> None:
@@ -93,4 +93,10 @@ def _invoke() -> int:
         return 4
     except BrokenPipeError:
         return 4
+    except UnicodeEncodeError as error:
+        said = name_locale(error)
+        if said is None:
+            raise
+        say(f"error: {said}")
+        return 2
     return code if isinstance(code, int) else 0

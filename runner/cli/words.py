@@ -22,6 +22,17 @@ def say(text: str) -> None:
         pass  # closed, or `None`, or a signal handler that came within another write
 
 
+def name_locale(error: UnicodeEncodeError) -> str | None:
+    """Return what is wrong where a path cannot be said in the encoding of the locale, `None` where it can."""
+    encoding = sys.getfilesystemencoding()
+    if encoding.lower().replace("-", "") == "utf8":
+        return None
+    return (
+        f"the locale has paths in {encoding}, which cannot say {ascii(error.object)[:200]}; "
+        "set LC_ALL=C.UTF-8, or PYTHONUTF8=1"
+    )
+
+
 def show_problems(problems: Sequence[Problem], sources: Mapping[str, str]) -> None:
     """Show faults as text on standard error."""
     from runner.jobfile.render import render_text

@@ -12,7 +12,7 @@ from runner.engine.threads import ThreadPool, shared
 from runner.engine.window import Outcomes
 from runner.errors import TaskFailed
 from runner.raised import drop_first_frame, is_a, message_of, short_name
-from runner.sizing import default_size, default_window
+from runner.sizing import LARGEST_POOL, default_size, default_window
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -156,7 +156,7 @@ def imap(
     Args:
         func: Called with one item, in many threads at once.
         iterable: Drawn as results are taken.
-        size: Threads; `None` means min(32, usable CPUs + 4).
+        size: Threads, at most 1024; `None` means min(32, usable CPUs + 4).
         chunksize: Items handed to a thread at a time, or `"auto"`. Only a matter of speed: a failing
             item never touches another of its chunk.
         ordered: Results in the order of the input (`imap`), or as they finish (`imap_unordered`).
@@ -180,6 +180,8 @@ def imap(
     if engine != "threads":
         raise ValueError(f'`engine` must be "threads", got {engine!r}')
     size = _at_least("size", 1, default_size() if size is None else size)
+    if size > LARGEST_POOL:
+        raise ValueError(f"`size` must be at most {LARGEST_POOL}, got {size}")
     # For threads a chunk of 1 already costs less than a microsecond, and anything larger could make
     # a tiny item wait behind a slow one.
     chunksize = 1 if chunksize == "auto" else _at_least("chunksize", 1, chunksize)

@@ -16,11 +16,11 @@ from runner.jobfile.document import read_document
 from runner.jobfile.fingerprint import flatten
 from runner.jobfile.keys import Kinds
 from runner.jobfile.load import read_job
-from runner.jobfile.model import LARGEST_POOL, Job, PoolOptions
+from runner.jobfile.model import Job, PoolOptions
 from runner.jobfile.places import Places
 from runner.jobfile.problem import KeyPath, Problem
 from runner.jobfile.tree import Document
-from runner.sizing import LARGEST_DEFAULT, default_window
+from runner.sizing import LARGEST_DEFAULT, LARGEST_POOL, default_window
 
 DEFAULT = "default"
 """In the place of a number that each machine has of its own."""

@@ -84,7 +84,8 @@ CODES: dict[str, str] = {
     ),
     "looks-like-reference": (
         "The text looks like a reference and is none: it is taken as it stands. References are written "
-        "`${params.NAME}`, `${env.NAME}` and `${run.date}`, with one pair of braces."
+        "`${params.NAME}`, `${env.NAME}` and `${run.date}`, with one pair of braces. In a path, `~` and "
+        "`$HOME` are what a shell replaces, and here names of folders: write `${env.HOME}`."
     ),
     "misplaced-key": (
         "The key exists, but in another block. The help says where it belongs; often only the indentation"

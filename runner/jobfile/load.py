@@ -311,9 +311,8 @@ def read_file(path: Path) -> bytes:
         if not path.is_absolute():
             check_current_folder()
         files = _job_files(path.parent)
-        near = next((file for file in files if Path(file).stem == path.name), None) or nearest(
-            path.name, files
-        )
+        stems = {Path(file).stem: file for file in files}  # the suffix is of all of them
+        near = stems.get(path.name) or stems.get(nearest(path.stem, stems) or "")
         hint = f"; did you mean {path.parent / near}?" if near else ""
         raise UsageError(f"there is no job file {path}{hint}") from error
     except IsADirectoryError as error:

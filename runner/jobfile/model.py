@@ -32,11 +32,10 @@ from runner.options import OR_ONE, Options
 from runner.policies.rate_limit import RateLimitOptions
 from runner.policies.retry import RetryOptions
 from runner.sinks.base import SinkOptions
-from runner.sizing import default_size, default_window
+from runner.sizing import LARGEST_POOL, default_size, default_window
 from runner.sources.base import SourceOptions
 from runner.units import Duration, Size
 
-LARGEST_POOL = 1024  # arbitrary; threads beyond it cost more than they wait for
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?)%", re.ASCII)
 
 

@@ -37,6 +37,9 @@ _NEARLY_A_REFERENCE = re.compile(
 )
 
 
+_OF_THE_SHELL = re.compile(r"~(?=/|$)|\$([A-Z_][A-Z0-9_]*)(?=/|$)", re.ASCII)
+
+
 def suspect(job: Job, document: Document, root: Path, unknown: frozenset[KeyPath]) -> list[Problem]:
     """Return what is suspicious in one job.
 
@@ -148,6 +151,12 @@ def _overwritten(places: Places, target: Target, key: KeyPath, *, is_glob: bool)
 def _texts(document: Document, places: Places) -> Iterator[Problem]:
     """What single texts look like."""
     for path, text in texts_in(document.data):
+        shell = _OF_THE_SHELL.match(text) if _is_path(path) else None
+        if shell is not None:
+            message = f"`{clip(shell[0])}` is for a shell: here it is the name of a folder"
+            hint = f"write ${{env.{clip(shell[1] or 'HOME')}}}"
+            yield _warning(places, "looks-like-reference", message, path, hint=hint)
+            continue
         if "$" not in text and "{{" not in text:
             continue
         for match in _ENV_DEFAULT.finditer(text):
@@ -161,6 +170,10 @@ def _texts(document: Document, places: Places) -> Iterator[Problem]:
             name = next(group for group in nearly.groups() if group)
             message = f"`{clip(nearly[0])}` is no reference: it is taken as it stands"
             yield _warning(places, "looks-like-reference", message, path, hint=f"write ${{{clip(name)}}}")
+
+
+def _is_path(path: KeyPath) -> bool:
+    return path[:2] in {("input", "path"), ("output", "path"), ("failures", "dead_letter")}
 
 
 def _warning(

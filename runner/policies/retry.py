@@ -50,6 +50,10 @@ class RetryOptions(Options):
     Example: `stop`"""
 
 
+LONGEST_ASKED = 86_400.0
+"""Seconds that an error can ask for: a day. Arbitrary; what is longer is milliseconds or a point in time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One rule.
@@ -125,9 +129,9 @@ class RetryPolicy:
 
 
 def retry_after(error: BaseException) -> float:
-    """Return the seconds that the error asks for, 0 where it asks for none."""
+    """Return the seconds that the error asks for, at most a day, 0 where it asks for none."""
     try:
         seconds = float(getattr(error, "retry_after", 0.0) or 0.0)
     except BaseException:  # the error's own attribute may be anything, and no item may end a worker
         return 0.0
-    return seconds if math.isfinite(seconds) and seconds > 0 else 0.0
+    return min(seconds, LONGEST_ASKED) if math.isfinite(seconds) and seconds > 0 else 0.0

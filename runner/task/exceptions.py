@@ -17,6 +17,7 @@ from pathlib import Path
 from runner.raised import is_a, message_of, said_of
 from runner.task.fault import TaskFault, nearest
 from runner.task.frames import user_frames
+from runner.task.interrupt import interrupts
 from runner.task.locate import locate
 from runner.task.policy import Policy, is_stdlib
 
@@ -56,16 +57,17 @@ def find_exception(name: str, policies: Sequence[Policy]) -> type[BaseException]
     fault = _forbidden(name, parts, policies)
     if fault is not None:
         return fault
-    try:
-        found: object = import_module(parts[0])
-        for depth, part in enumerate(parts[1:], 2):
-            if hasattr(found, "__path__") and not hasattr(found, part):
-                import_module(".".join(parts[:depth]))
-            found = getattr(found, part)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # a module may call sys.exit(), too
-        return _not_found(name, error)
+    with interrupts() as interrupt:
+        try:
+            found: object = import_module(parts[0])
+            for depth, part in enumerate(parts[1:], 2):
+                if hasattr(found, "__path__") and not hasattr(found, part):
+                    import_module(".".join(parts[:depth]))
+                found = getattr(found, part)
+        except interrupt:
+            raise
+        except BaseException as error:  # a module may call sys.exit(), too
+            return _not_found(name, error)
     if isinstance(found, type) and issubclass(found, BaseException):
         return found
     kind = "a class" if isinstance(found, type) else f"a value of type {type(found).__name__}"

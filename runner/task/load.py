@@ -15,6 +15,7 @@ from runner.raised import said_of
 from runner.task.fault import TaskFault, TaskRejected, nearest
 from runner.task.form import is_async, is_generator, open_task
 from runner.task.frames import user_frames
+from runner.task.interrupt import interrupts
 from runner.task.locate import Located, check_grammar, form_fault, locate, module_fault
 from runner.task.policy import Policy
 from runner.task.schema import read_schema
@@ -187,14 +188,15 @@ def _resolve(dotted: str) -> object:
 
 def _import(name: str, dotted: str) -> ModuleType | None:
     """Return a module, or `None` where there is none of that name."""
-    try:
-        return import_module(name)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # a module may call sys.exit(), too
-        if type(error) is ModuleNotFoundError and error.name == name:
-            return None
-        raise TaskRejected([_import_failed(name, dotted, error)]) from error
+    with interrupts() as interrupt:
+        try:
+            return import_module(name)
+        except interrupt:
+            raise
+        except BaseException as error:  # a module may call sys.exit(), too
+            if type(error) is ModuleNotFoundError and error.name == name:
+                return None
+            raise TaskRejected([_import_failed(name, dotted, error)]) from error
 
 
 def _import_failed(name: str, dotted: str, error: BaseException) -> TaskFault:

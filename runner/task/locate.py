@@ -252,7 +252,12 @@ def module_fault(dotted: str, functions: Sequence[str]) -> TaskFault:
 
 
 def _module_missing(name: str, dotted: str, folders: Sequence[str]) -> TaskFault:
-    close = nearest(name, sorted(set(names_in(folders[:1])))) or nearest(name, sorted(set(names_in(folders))))
+    # Nothing of the standard library may be a task, so none of it is what was meant.
+    own, every = (
+        sorted(each for each in set(names_in(where)) if not is_stdlib(each))
+        for where in (folders[:1], folders)
+    )
+    close = nearest(name, own) or nearest(name, every)
     return TaskFault(
         "module-missing",
         f"there is no module `{name}`",

@@ -121,3 +121,48 @@ def test_settings_that_cannot_be_read_allow_nothing(project, line):
     assert done.code == (1 if line == "validate" else 78), done.err
     assert "the settings cannot be read: it is no file" in done.out + done.err
     assert not project.has("out.jsonl")
+
+
+@pytest.mark.parametrize("command", ["run", "plan", "preview"])
+@pytest.mark.parametrize("key", ["input", "output"])
+def test_a_locale_that_cannot_say_a_path_is_named(project, command, key):
+    """Where Python was told to believe it; ASCII paths work there as everywhere."""
+    ascii_only = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}
+    project.write("\xe9.csv", "a,b\n1,2\n")
+    paths = {"input": "plain.csv", "output": "plain.jsonl"}
+    project.write(paths["input"], "a,b\n1,2\n")
+    for is_plain in (True, False):
+        if not is_plain:
+            paths[key] = {"input": "\xe9.csv", "output": "\xe9.jsonl"}[key]
+        project.job(
+            input={"type": "csv", "path": paths["input"]}, output={"type": "jsonl", "path": paths["output"]}
+        )
+        done = project.runner(command, "job.yaml", environ=ascii_only)
+        if is_plain or (command == "preview" and key == "output"):  # which preview does not touch
+            assert done.code == 0, done.err
+            continue
+        assert done.code == 2, done.err
+        assert "error: the locale has paths in ascii" in done.err
+        assert "set LC_ALL=C.UTF-8" in done.err
+        assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize("path", ["~/x.jsonl", "$HOME/x.jsonl"])
+def test_a_path_for_a_shell_is_warned_of(project, path):
+    """It would be a folder of that name."""
+    project.job(output={"type": "jsonl", "path": path})
+    done = project.runner("validate", "job.yaml")
+    assert done.code == 0, done.err
+    assert "warning[looks-like-reference]" in done.out
+    assert "write ${env.HOME}" in done.out
+    project.job(output={"type": "jsonl", "path": "a~b/$x.jsonl"})
+    assert "warning" not in project.runner("validate", "job.yaml").out
+
+
+def test_a_job_file_of_another_name_is_not_suggested_for_its_suffix(project):
+    """Only what stands before it is compared."""
+    project.job("\xf1.yaml")
+    done = project.run(job="./-x.yaml")
+    assert done.code == 2
+    assert "did you mean" not in done.err
+    assert "did you mean \xf1.yaml" in project.run(job="\xf1.yml").err

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
+
+from tests.acceptance.conftest import Project
 
 
 def test_a_task_that_the_operator_does_not_allow_is_not_imported(project):
@@ -107,3 +111,46 @@ def test_settings_that_were_named_and_are_not_there_stop_the_run(project):
     assert done.code == 2
     assert "absent.yaml" in done.err
     assert not project.has("out.jsonl")
+
+
+def test_a_keyboard_interrupt_that_a_module_raises_is_no_ctrl_c(project: Project) -> None:
+    """It is an import that failed, and the traceback shows where."""
+    project.write("rude.py", "raise KeyboardInterrupt\n")
+    project.job(task="rude.f")
+    for command in ("run", "plan", "preview"):
+        done = project.runner(command, "job.yaml")
+        assert done.code == 78, done.err
+        assert "`rude` cannot be imported: KeyboardInterrupt" in done.err
+    project.job(retry={"attempts": 2, "errors": ["rude.Error"]})
+    done = project.run()
+    assert done.code == 78, done.err
+    assert "`rude.Error` cannot be imported: KeyboardInterrupt" in done.err
+
+
+def test_a_ctrl_c_while_a_module_is_imported_is_one(project: Project) -> None:
+    """Exit code 130, and nothing of the import."""
+    project.write("slow.py", "import pathlib, time\npathlib.Path('started').touch()\ntime.sleep(30)\n")
+    project.job(task="slow.f")
+    with project.start() as running:
+        running.until(lambda: project.has("started"))
+        running.signal(signal.SIGINT)
+        done = running.end()
+    assert done.code == 130, done.err
+    assert "Traceback" not in done.err
+
+
+def test_nothing_of_the_standard_library_is_suggested_as_a_task(project: Project) -> None:
+    """It would be refused: `getpass` is near to `getpasses`."""
+    project.job(task="getpasses.row")
+    done = project.runner("validate", "job.yaml")
+    assert "there is no module `getpasses`" in done.out
+    assert "getpass." not in done.out
+
+
+def test_a_task_that_changes_the_clock_changes_its_own(project: Project) -> None:
+    """The duration of the run stays what it is."""
+    project.write("odd.py", "import time\ntime.monotonic = lambda: -1e9\ndef f(item): return item\n")
+    project.job(task="odd.f", rate_limit="1000/s")
+    done = project.run("--json")
+    assert done.code == 0, done.err
+    assert 0 <= done.report["duration_seconds"] < 30

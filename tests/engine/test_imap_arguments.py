@@ -24,6 +24,7 @@ def _nothing_is_started() -> Iterator[None]:
     [
         ({"size": 0}, "`size` must be at least 1, got 0"),
         ({"size": -3}, "`size` must be at least 1, got -3"),
+        ({"size": 10**6}, "`size` must be at most 1024, got 1000000"),
         ({"chunksize": 0}, "`chunksize` must be at least 1, got 0"),
         ({"window": 0}, "`window` must be at least 1, got 0"),
         ({"window": 9, "chunksize": 10}, "`window` must be at least 10, got 9"),

@@ -97,6 +97,9 @@ def test_what_the_error_asks_for_is_waited_for() -> None:
         error = Busy()
         error.retry_after = odd  # type: ignore[assignment]
         assert retry_after(error) == 0.0
+    error = Busy()
+    error.retry_after = 1e18  # type: ignore[assignment]
+    assert policy.decide(error, policy.fresh).delay == 86_400.0
 
 
 @given(

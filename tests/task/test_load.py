@@ -303,8 +303,8 @@ def test_a_task_that_a_package_gets_from_elsewhere_is_found(project: Project) ->
 
 def test_an_interrupt_while_importing_is_the_users(project: Project) -> None:
     """Ctrl-C during a slow import ends the program, it is no fault of the task."""
-    root = project(slow="raise KeyboardInterrupt('now')")
-    with pytest.raises(KeyboardInterrupt, match="now"):
+    root = project(slow="import signal\nsignal.raise_signal(signal.SIGINT)")
+    with pytest.raises(KeyboardInterrupt, match=r"^$"):
         load("slow.f", root)
 
 
