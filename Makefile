@@ -30,7 +30,7 @@ run: $(RUN_STAMP)  ## run the example job over 7,884 airports
 	    "items that failed: out/nearest_hub.failed.jsonl"
 
 test: check  ## check, then all tests
-	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 8
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist worksteal
 
 update: $(DEV_STAMP)  ## write anew what is generated: tables, faults.md, the schema, texts of broken files
 	@$(BIN)/python docs/make.py

@@ -17,7 +17,7 @@ import pytest
 
 from tests.durability.conftest import REPOSITORY
 from tests.durability.power import Step, lose_power
-from tests.durability.test_power_loss import Bench, bench
+from tests.durability.test_power_loss import ATTEMPTS, Bench, bench
 from tests.durability.trouble import PROTOCOL
 
 SOURCES = {name: (REPOSITORY / f"runner/ledger/{name}.py").read_text("utf-8") for name in PROTOCOL}
@@ -29,8 +29,6 @@ SCENARIOS = 500
 """Of each file system, until a fault is found; arbitrary."""
 FEW = SCENARIOS if IS_LONG else 60
 """The same where none is expected."""
-ATTEMPTS = 5
-"""Runs that are recorded until a fault is found: it was found in 13 of 14, by when the run committed."""
 
 
 @dataclass(frozen=True)
