@@ -167,6 +167,7 @@ class Server:
                 names[name] = getattr(sys, stream)
         importlib.invalidate_caches()
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGWINCH, signal.SIG_DFL)  # pdb of Python 3.13 imports readline, which takes it
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 

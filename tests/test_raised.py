@@ -159,7 +159,7 @@ def test_a_chain_of_any_length_is_shown() -> None:
     for number in range(2000):
         outer = Payload({"message": str(number)})
         outer.__cause__, error = error, outer
-    assert show(error).endswith("Payload: 1999")
+    assert "Payload: 1999" in show(error)[-100:]  # Python 3.13 adds that it could not get the notes
 
 
 def test_what_python_can_show_is_shown_as_python_does() -> None:
