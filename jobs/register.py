@@ -86,7 +86,7 @@ class Registrar:
             with self._connection.getresponse() as answer:
                 body = answer.read(MOST_BYTES)
                 is_whole = answer.isclosed()
-        except BaseException:
+        except BaseException:  # a time limit or Ctrl-C in the middle of an answer
             self._connection.close()  # it may be in the middle of an answer; the next request opens it anew
             raise
         if not is_whole:

@@ -269,7 +269,7 @@ def _as_the_task_sees_it(item: Item, source: Source, task: Task) -> FirstItem:
         return FirstItem(item.index, place, value, "" if typed == repr(value) else typed, "")
     except KeyboardInterrupt:
         raise
-    except BaseException as error:
+    except BaseException as error:  # user code: told as what the item would fail with
         told = message_of(error) if is_a(error, ItemFault) else f"{type_name(error)}: {message_of(error)}"
         return FirstItem(item.index, place, value, "", told)
 

@@ -130,7 +130,7 @@ def _opened(run: Run) -> tuple[Callable[..., object], Callable[[], None] | None]
     """Open the task for one worker; return what is called, and what closes it without ever raising."""
     try:
         call, close = run.task.open()
-    except BaseException as error:
+    except BaseException as error:  # the user's constructor
         mask = run.loaded.secrets.mask
         run.log.event("worker.open_failed", "error", traceback=user_frames(error, mask))
         said = f"{type_name(error)}: {message_of(error, mask)}"
@@ -162,7 +162,7 @@ def _passing(attempt: Any, is_done: Callable[[int], bool] | None) -> Any:
     def passing(item: Item, *turn: Any) -> Outcome | None:
         if is_done(item.index):
             return Outcome(item, None, 0, PASSED)
-        return attempt(item, *turn)  # type: ignore[no-any-return]
+        return attempt(item, *turn)  # type: ignore[no-any-return]  # an `Attempt` returns Any
 
     return passing
 

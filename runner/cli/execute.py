@@ -60,7 +60,7 @@ def execute(order: Order) -> ExitCode:
         )
         _supervise(run)
         forget_old_runs(config.state / "runs")
-    except BaseException as error:
+    except BaseException as error:  # every end has an exit code and a sentence
         explain(error, summary)
     summary.message = secrets.mask(summary.message)
     summary.duration_seconds = clock.monotonic() - start

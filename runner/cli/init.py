@@ -143,7 +143,7 @@ def _write_both(data: str, root: Path, target: Path | None) -> int:
     click.echo(f"wrote {near(path)}: a function that returns each item as it is; make it do what you want")
     try:
         return _write_job(skeleton.FUNCTION, data, target)
-    except BaseException:
+    except BaseException:  # a Ctrl-C too leaves no half of a skeleton
         path.unlink()
         raise
 

@@ -46,7 +46,7 @@ def _plan(order: Order, *, as_json: bool) -> int:
     found, mask = None, _Mask()
     try:
         found = _look_ahead(order, summary, mask)
-    except BaseException as error:
+    except BaseException as error:  # as for a run
         explain(error, summary)
     code = int(found.exit_code if found is not None else summary.exit_code)
     if as_json:

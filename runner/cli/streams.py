@@ -53,7 +53,7 @@ def keep_standard_streams() -> None:
         except OSError:
             os.open(os.devnull, os.O_RDONLY)  # the lowest free number, which is this one
     if sys.stderr is None:
-        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115  # open until the process ends
     before = sys.stdout
     raw = _Stdout(1, "wb", closefd=False)
     raw.name = "<stdout>"

@@ -59,8 +59,8 @@ def make_attempt(
             stage = "encode"
             # A plain tuple: outcomes are unpacked, not read by name, and the named one costs four times as
             # much to make, for every item.
-            return (item, encode(result), 1, None)  # type: ignore[return-value]
-        except BaseException as error:
+            return (item, encode(result), 1, None)  # type: ignore[return-value]  # see above
+        except BaseException as error:  # user code, and SystemExit is a failure too
             if stage == "decode" and quick is not None:
                 error = _explained(decode, item, error)
             outcome = rescue(item, error, stage=stage)
@@ -139,7 +139,7 @@ def make_full_attempt(
             stage = "encode"
             rows = encode(result)
             return Outcome(item, [rows] if settles and is_many else rows, 1, None)
-        except BaseException as error:
+        except BaseException as error:  # the same
             if stage == "decode":
                 if type(item[1]) is BrokenRecord:
                     stage = "read"
@@ -158,7 +158,7 @@ def make_full_attempt(
 def _explained(decode: Callable[[Item], object], item: Item, error: BaseException) -> BaseException:
     try:
         decode(item)
-    except BaseException as explained:
+    except BaseException as explained:  # it says what is wrong with the record
         return explained
     return error
 

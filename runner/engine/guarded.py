@@ -247,7 +247,7 @@ class GuardedPool:
             seat.turn = ()
             if stopping:
                 return True
-            task = item = outcome = running = None  # type: ignore[assignment]
+            task = item = outcome = running = None  # type: ignore[assignment]  # see above
 
     def _make_begin(self, seat: Seat) -> Begin:
         """Return what is called right before the task: waits for its time, and starts its timer."""
@@ -312,7 +312,7 @@ class GuardedPool:
         while not self.stopping:
             try:
                 return self._open()
-            except Exception as error:
+            except Exception as error:  # the user's constructor
                 decision = None if retry is None else retry.decide(error.__cause__ or error, used)
                 if decision is None or decision.action != "retry":
                     raise

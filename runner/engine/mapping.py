@@ -68,7 +68,7 @@ class _Runs(Iterator[Iterator[Any]]):
                 results = next(self.outcomes)
             except StopIteration:
                 raise
-            except BaseException as error:
+            except BaseException as error:  # the input's or the task's own, Ctrl-C too
                 # Raised by an iterator within the chain, which survives that; raised here it would end
                 # the chain, and a caller who goes on after a Ctrl-C would lose the rest without a word.
                 return _Raised(error, is_own=False)

@@ -74,7 +74,7 @@ class Reader(Generic[T]):
             close = getattr(iterator, "close", None)
             if callable(close):
                 close()
-        except BaseException as raised:
+        except BaseException as raised:  # user code
             # After an early stop nobody waits for the input any more, and a first error says more.
             error = error if error is not None or self.stopped else raised
         self.ended_at = self._clock.monotonic()

@@ -139,7 +139,7 @@ def _work_singles(pool: ThreadPool, attempt: Attempt, rescue: Rescue, done: Simp
         sequence, item, weight = task
         try:
             result = attempt(item)
-        except BaseException as raised:
+        except BaseException as raised:  # user code: SystemExit too is the item's failure
             result = rescue(item, raised)
         put((sequence, result, weight))
         # Nothing may keep the item and the result alive while this thread waits for the next one.
@@ -160,9 +160,9 @@ def _work_chunks(pool: ThreadPool, attempt: Attempt, rescue: Rescue, done: Simpl
                     if stopping:
                         break
                 break
-            except BaseException as raised:
+            except BaseException as raised:  # user code, as above
                 add(rescue(item, raised))
                 if stopping:
                     break
         put((sequence, results, weight))
-        task = items = results = add = rest = item = None  # type: ignore[assignment]
+        task = items = results = add = rest = item = None  # type: ignore[assignment]  # unbound on purpose, see the loop

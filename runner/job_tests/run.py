@@ -53,7 +53,7 @@ def run_test(test: JobTest, prepared: Prepared, config: Config) -> Got:
     def work() -> None:
         try:
             answer.put(_run(test, prepared, faults, writer))
-        except BaseException as error:
+        except BaseException as error:  # whatever it is, the waiting thread raises it
             answer.put(error)
 
     Thread(target=work, name="runner-test", daemon=True).start()

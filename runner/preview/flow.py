@@ -155,7 +155,7 @@ class Preview:
         began = self.clock.monotonic()
         try:
             call, close = self.task.open()
-        except BaseException as error:
+        except BaseException as error:  # the user's constructor
             said = f"{type_name(error)}: {message_of(error, self.loaded.secrets.mask)}"
             raise WorkerBroken(f"a worker could not be set up: `{self.task.dotted}` raised {said}") from error
         if self.task.is_class:

@@ -86,7 +86,7 @@ class DeadLetterSource(RecordSource):
             return ""
         # The line of such a letter, which failed once more.
         is_letter = isinstance(inner, dict) and "index" in inner and "error" in inner
-        return self._fault(inner) if is_letter else ""  # type: ignore[arg-type]
+        return self._fault(inner) if is_letter else ""  # type: ignore[arg-type]  # a dict, as the line before says
 
 
 def _origin(letter: dict[str, object]) -> str:
