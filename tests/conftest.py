@@ -75,4 +75,4 @@ def _nothing_written_here() -> Iterator[None]:
 
 def pytest_xdist_auto_num_workers() -> int:
     """Return how many processes `--numprocesses auto` means: the tests wait for others half of their time."""
-    return max(4, 3 * usable_cpus())
+    return max(4, 2 * usable_cpus())
